@@ -1,0 +1,27 @@
+"""The errors users meet: one small family, each also a standard exception, each picklable.
+
+A message says who speaks, what was wanted, what was got and what to do. A bad *row* is never an
+exception: it is a ledger line with a reason.
+"""
+
+from __future__ import annotations
+
+
+class S1DataError(Exception):
+    """Any error that s1data raises on purpose; ``str(error)`` is ready to be shown."""
+
+
+class RecipeError(S1DataError, ValueError):
+    """A recipe, or a value set on it, cannot be run as written."""
+
+
+class PoolError(S1DataError, ValueError):
+    """A source or a named input cannot be read as a question pool."""
+
+
+class StageError(S1DataError, RuntimeError):
+    """A stage broke its contract or could not do its work; names the stage's label."""
+
+
+class RunError(S1DataError, RuntimeError):
+    """A run directory cannot be used as asked: locked, damaged, foreign or unfinished."""

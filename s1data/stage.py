@@ -1,0 +1,308 @@
+"""The stage contract: everything a stage is, and all that the rest of s1data knows of it.
+
+A stage is a frozen, typed value. Its fields and its ``revision`` are its identity; whatever is
+live (files, vectors, progress) reaches it through the engine. Kinds:
+
+* `Enricher` adds columns, row by row.
+* `Filter` drops rows, row by row, with a reason and evidence, as a pure function of columns.
+* `GlobalFilter` and `GlobalEnricher` need more than the row: other rows, a named input, vectors.
+  They first *identify* over narrow keys, then act on rows with the small artefact that came out.
+* `Selector` puts rows in an order and keeps the first N.
+
+A kind that asks models will join them; `Pipeline` and the runner dispatch on these classes only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Final, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
+
+from s1data import pool
+
+V = TypeVar("V")
+LABEL: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+def _pairs(value: object) -> object:
+    items = value.items() if isinstance(value, Mapping) else value
+    if not isinstance(items, Sequence) and not isinstance(value, Mapping):
+        return value
+    try:
+        return tuple(sorted((tuple(item) for item in items), key=lambda pair: str(pair[0])))
+    except (TypeError, IndexError):
+        return value
+
+
+Pairs = Annotated[
+    tuple[tuple[str, V], ...],
+    BeforeValidator(_pairs),
+    PlainSerializer(dict),
+    WithJsonSchema({"type": "object"}),
+]
+"""A mapping as a field: given and written as a mapping, held as sorted pairs, so immutable."""
+
+
+class Frozen(BaseModel):
+    """A deeply immutable value: no unknown fields, no coercion, lists become tuples."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, validate_default=True, allow_inf_nan=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_become_tuples(cls, values: object) -> object:
+        return _tuples(values)
+
+
+def _tuples(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return tuple(_tuples(v) for v in value)
+    if isinstance(value, dict):
+        return {k: _tuples(v) for k, v in value.items()}
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a stage dropped a row: its reason, and the values it was decided on."""
+
+    reason: str
+    values: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - values come from a declared struct
+        return self.values[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a stage in its place in a pipeline, found before anything runs."""
+
+    field: str | None
+    wanted: str
+    got: str
+    todo: str = ""
+
+
+class Table(Protocol):
+    """Rows held by an engine, in batches; only the engine that made it can look inside."""
+
+
+class Vectors(Protocol):
+    """Vectors of one encoder by key, kept across runs."""
+
+    def missing(self, keys: pl.Series) -> pl.Series:
+        """Boolean, one per key: True where no vector is stored."""
+
+    def get(self, keys: pl.Series) -> npt.NDArray[np.float32]:
+        """Shape (len(keys), dimensions); every key must be stored."""
+
+    def put(self, keys: pl.Series, vectors: npt.NDArray[np.float32]) -> None:
+        """Stores vectors durably: once this returns they outlive a kill."""
+
+
+class Engine(Protocol):
+    """Where a Global's work happens. A stage may assume nothing of batch sizes or their order."""
+
+    def read(self, name: str) -> pl.DataFrame:
+        """A named input, whole."""
+
+    def put(self, frame: pl.DataFrame) -> Table:
+        """Hands a frame to the engine."""
+
+    def map(self, table: Table, work: Callable[[pl.DataFrame], pl.DataFrame]) -> Table:
+        """Applies pure ``work`` to every batch."""
+
+    def exchange(self, table: Table, by: str) -> Table:
+        """Rebatches so that rows with equal ``by`` stand in the same batch."""
+
+    def collect(self, table: Table) -> pl.DataFrame:
+        """All rows in one frame, in no particular order."""
+
+    def write(self, name: str, frame: pl.DataFrame) -> None:
+        """Leaves a small frame beside the stage's record for people to read."""
+
+    def vectors(self, encoder: str) -> Vectors:
+        """The stored vectors of the encoder with this identity."""
+
+    def progress(self, done: int, of: int) -> None:
+        """Tells how far a long piece of work is."""
+
+
+class Stage(Frozen):
+    """What all kinds share. Subclass a kind below, not this."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    revision: ClassVar[int] = 1
+    """Moves when the meaning changes and the fields do not."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Columns the stage always reads; `reads` adds those that its fields name."""
+    example: ClassVar[Mapping[str, Any]] = {}
+    """Fields of a working instance: shown by ``s1data stages``, held to the laws by the tests."""
+    example_inputs: ClassVar[Mapping[str, Sequence[Mapping[str, Any]]]] = {}
+    """Rows of each named input that the example reads."""
+
+    as_: str | None = Field(
+        default=None,
+        alias="as",
+        pattern=f"^{LABEL.pattern}$",
+        description="Label of the stage in this recipe; its name unless given.",
+    )
+
+    @classmethod
+    def stage_name(cls) -> str:
+        """``DropLong`` is ``drop_long`` in a recipe."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+
+    @property
+    def label(self) -> str:
+        """The stage's name in this recipe."""
+        return self.as_ or self.stage_name()
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the result beside the data: name, revision and fields, JSON-able."""
+        fields = self.model_dump(mode="json", exclude={"as_"})
+        return {"stage": self.stage_name(), "revision": self.revision, "fields": fields}
+
+    def reads(self) -> tuple[str, ...]:
+        """Columns this instance reads; the rest of the pool is not shown to it."""
+        return self.needs
+
+    def inputs(self) -> tuple[str, ...]:
+        """Named inputs this instance reads through ``engine.read``."""
+        return ()
+
+    def check(
+        self,
+        columns: Mapping[str, pl.DataType],  # noqa: ARG002 - for subclasses
+        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002
+    ) -> Iterator[Problem]:
+        """Yields what is wrong given the columns here and those of each named input."""
+        yield from ()
+
+
+class _Adds(Stage):
+    added: ClassVar[tuple[str, ...]] = ()
+
+    def adds(self) -> dict[str, pl.DataType]:
+        """Columns this instance adds or replaces, with their dtypes."""
+        return {name: pool.COLUMNS[name] for name in self.added}
+
+
+class _Drops(Stage):
+    reasons: ClassVar[Mapping[str, str]] = {}
+    """Every reason the stage gives, with a sentence that may name evidence: ``"{chars} …"``."""
+    evidence: ClassVar[Mapping[str, Any]] = {}
+    """Schema of the evidence struct."""
+
+    def evidence_dtype(self) -> pl.Struct:
+        """The dtype of the evidence column."""
+        return pl.Struct(dict(self.evidence))
+
+    def in_words(self, evidence: Evidence) -> str:
+        """The evidence as a sentence for people."""
+        return self.reasons[evidence.reason].format_map(_Shown(self, evidence))
+
+    def keeps_if(self, evidence: Evidence) -> dict[str, Any] | None:  # noqa: ARG002 - for subclasses
+        """The least change of fields with which this stage would have kept the row.
+
+        None where no setting would. Law: apply it, and this stage keeps that row.
+        """
+        return None
+
+
+class _Shown(dict[str, object]):
+    def __init__(self, stage: Stage, evidence: Evidence) -> None:
+        super().__init__({name: getattr(stage, name) for name in type(stage).model_fields})
+        self.update(evidence.values)
+
+
+class Enricher(_Adds):
+    """Adds columns, row by row: ``columns(a ++ b) == columns(a) ++ columns(b)``."""
+
+    def columns(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """One line per row in order: exactly the columns of `adds`."""
+        raise NotImplementedError
+
+
+class Filter(_Drops):
+    """Drops rows, row by row, as a pure function of the columns it reads."""
+
+    def verdicts(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """One line per row in order: ``reason`` (null keeps, a slug drops) and ``evidence``."""
+        raise NotImplementedError
+
+
+class Global(Stage):
+    """Needs more than the row. Reads ``id`` and ``row`` beside its own columns."""
+
+    def keys(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The narrow columns that the global work needs, row by row."""
+        return rows
+
+    def identify(self, keys: Table, engine: Engine) -> pl.DataFrame:
+        """The small artefact (a drop list, centroids, an index) that acting on rows needs."""
+        raise NotImplementedError
+
+    def usable(self, artefact: pl.DataFrame, engine: Engine) -> bool:  # noqa: ARG002 - for subclasses
+        """Whether a stored artefact still stands; False where what it points to is gone."""
+        return True
+
+
+class GlobalFilter(Global, _Drops):
+    """A Global that drops rows."""
+
+    def verdicts(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:
+        """As `Filter.verdicts`, given what `identify` returned."""
+        raise NotImplementedError
+
+
+class GlobalEnricher(Global, _Adds):
+    """A Global that adds columns."""
+
+    def columns(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:
+        """As `Enricher.columns`, given what `identify` returned."""
+        raise NotImplementedError
+
+
+class Selector(Global, _Drops):
+    """Puts the rows in an order and keeps the first ``n``; says why for every row."""
+
+    n: int = Field(gt=0, description="How many rows to keep.")
+
+    def ranks(self, keys: pl.DataFrame, engine: Engine) -> pl.DataFrame:
+        """One line per key row: ``row``, ``rank`` (1 is first), ``reason`` and ``evidence``.
+
+        ``keys`` come sorted by (id, row). ``rank`` is null where the row can never be chosen.
+        ``reason`` is why a row not among the first ``n`` stays out; ``evidence`` is given for
+        chosen rows too. The order must not depend on ``n``, so that a larger set contains the
+        smaller one; a subclass for which that cannot hold leaves ranks beyond ``n`` null.
+        """
+        raise NotImplementedError
+
+    def identify(self, keys: Table, engine: Engine) -> pl.DataFrame:
+        return self.ranks(engine.collect(keys).sort("id", "row"), engine)
+
+    def keeps_if(self, evidence: Evidence) -> dict[str, Any] | None:
+        rank = evidence.values.get("rank")
+        return None if rank is None else {"n": rank}
+
+
+AnyDropper: TypeAlias = Filter | GlobalFilter | Selector
+AnyAdder: TypeAlias = Enricher | GlobalEnricher

@@ -1,0 +1,81 @@
+"""The registry of stages: one name, one class, one kind.
+
+Our own stages are listed here; others come by the entry-point group ``s1data.stages``, each entry
+a class under any name (its stage name is derived from the class).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Final
+
+from s1data.errors import RecipeError
+from s1data.stage import Enricher, Filter, GlobalEnricher, GlobalFilter, Selector, Stage
+
+GROUP: Final = "s1data.stages"
+KINDS: Final = (Enricher, Filter, GlobalEnricher, GlobalFilter, Selector)
+
+BUILT_IN: Final[dict[str, str]] = {
+    "drop_incomplete": "malformed:DropIncomplete",
+    "drop_malformed": "malformed:DropMalformed",
+    "drop_duplicates": "duplicates:DropDuplicates",
+    "drop_contaminated": "contamination:DropContaminated",
+    "add_recorded_attempts": "attempts:AddRecordedAttempts",
+    "add_recorded_grades": "grades:AddRecordedGrades",
+    "drop_solved": "difficulty:DropSolved",
+    "add_embedding": "domains:AddEmbedding",
+    "add_cluster_domain": "domains:AddClusterDomain",
+    "add_column": "columns:AddColumn",
+    "keep_s1": "selection:KeepS1",
+    "keep_random": "selection:KeepRandom",
+    "keep_longest": "selection:KeepLongest",
+    "keep_diverse": "selection:KeepDiverse",
+    "keep_top": "selection:KeepTop",
+}
+"""Stage name to ``module:Class`` in this package: a stage's module is imported when first used."""
+
+
+@cache
+def _third_party() -> dict[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda p: p.value):
+        name = _derived_name(point.value.rpartition(":")[2])
+        if name in BUILT_IN or name in found:
+            rival = found[name].value if name in found else f"s1data.stages.{BUILT_IN[name]}"
+            msg = (
+                f"stage {name}: two classes claim the name, {rival} and {point.value} "
+                f"(of {point.dist.name if point.dist else 'an unknown package'}); "
+                "rename the class of one, or uninstall its package"
+            )
+            raise RecipeError(msg)
+        found[name] = point
+    return found
+
+
+def _derived_name(class_name: str) -> str:
+    return type(class_name, (Stage,), {"__module__": __name__}).stage_name()
+
+
+def names() -> tuple[str, ...]:
+    """Every stage name that a recipe may use."""
+    return (*BUILT_IN, *_third_party())
+
+
+@cache
+def get(name: str) -> type[Stage]:
+    """The class behind a stage name; KeyError if there is none."""
+    if name in BUILT_IN:
+        module, _, class_name = BUILT_IN[name].partition(":")
+        return _checked(getattr(import_module(f"{__name__}.{module}"), class_name), name)
+    return _checked(_third_party()[name].load(), name)
+
+
+def _checked(found: object, name: str) -> type[Stage]:
+    kinds = [k for k in KINDS if isinstance(found, type) and issubclass(found, k)]
+    if len(kinds) != 1 or not isinstance(found, type) or not issubclass(found, Stage):
+        wanted = ", ".join(k.__name__ for k in KINDS)
+        msg = f"stage {name}: {found!r} must be a subclass of exactly one of {wanted}"
+        raise RecipeError(msg)
+    return found
