@@ -6,6 +6,9 @@ exception: it is a ledger line with a reason.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class S1DataError(Exception):
     """Any error that s1data raises on purpose; ``str(error)`` is ready to be shown."""
@@ -25,3 +28,9 @@ class StageError(S1DataError, RuntimeError):
 
 class RunError(S1DataError, RuntimeError):
     """A run directory cannot be used as asked: locked, damaged, foreign or unfinished."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``"; nearest: a, b"`` for the names most like ``name``, or an empty text."""
+    found = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+    return f"; nearest: {', '.join(found)}" if found else ""

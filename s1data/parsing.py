@@ -1,0 +1,173 @@
+"""From a parsed document to recipe objects, gathering every problem with its place in the text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from s1data import stages, yamltext
+from s1data.errors import RecipeError, nearest
+from s1data.recipe import Pipeline, misfits
+from s1data.sources.spec import Input, Source
+from s1data.stage import Frozen, Stage
+
+
+
+class _Problems(list[str]):
+    def __init__(self, document: yamltext.Document) -> None:
+        super().__init__()
+        self.document = document
+
+    def add(self, path: yamltext.Path, text: str) -> None:
+        self.append(f"{self.document.at(path)}: {text}")
+
+    def add_validation(
+        self, error: ValidationError, path: yamltext.Path, who: str, model: type[Frozen]
+    ) -> None:
+        for detail in error.errors(include_url=False, include_context=True):
+            inner = tuple(p for p in detail["loc"] if not str(p).startswith("function-"))
+            self.add((*path, *inner), who + said(detail, inner, model))
+
+
+def build(document: yamltext.Document) -> Pipeline:
+    """A pipeline from a document; RecipeError with one line per problem."""
+    problems = _Problems(document)
+    value = document.value
+    if not isinstance(value, dict):
+        wanted = "a mapping with name, version, sources and stages"
+        raise RecipeError(f"{document.at(())}: wanted {wanted}, got {_kind(value)}")
+    for key in value:
+        if key not in Pipeline.model_fields:
+            problems.add(
+                (key,), f"unknown key {key!r}{nearest(key, Pipeline.model_fields)}"
+            )
+    parts = {k: v for k, v in value.items() if k in Pipeline.model_fields}
+    for key, model in (("sources", Source), ("inputs", Input)):
+        if key in parts:
+            parts[key] = _models(parts[key], model, key, problems)
+    if "stages" in parts:
+        parts["stages"] = _stages(parts["stages"], problems)
+    if not problems:
+        # The parts are sound: whether they fit together is said with places in the text.
+        draft = Pipeline.model_construct(**({"inputs": {}, "sources": (), "stages": ()} | parts))
+        for path, text in misfits(draft):
+            problems.add(path, text)
+    try:
+        if not problems:
+            return Pipeline.model_validate(parts)
+    except ValidationError as error:
+        problems.add_validation(error, (), "", Pipeline)
+    raise RecipeError("\n".join(problems))
+
+
+def _models(value: Any, model: type[Frozen], key: str, problems: _Problems) -> Any:  # noqa: ANN401
+    wanted = list if key == "sources" else dict
+    if not isinstance(value, wanted):
+        problems.add((key,), f"{key}: wanted {_kind(wanted())}, got {_kind(value)}")
+        return value
+    items = enumerate(value) if isinstance(value, list) else value.items()
+    made: dict[Any, Any] = {}
+    for place, fields in items:
+        try:
+            made[place] = model.model_validate({} if fields is None else fields)
+        except ValidationError as error:
+            name = fields.get("name", place) if isinstance(fields, dict) else place
+            problems.add_validation(error, (key, place), f"{key[:-1]} {name}: ", model)
+    return tuple(made.values()) if isinstance(value, list) else made
+
+
+def _stages(value: Any, problems: _Problems) -> tuple[Stage, ...]:  # noqa: ANN401
+    if not isinstance(value, list):
+        problems.add(("stages",), f"stages: wanted a list of stages, got {_kind(value)}")
+        return ()
+    made = []
+    for i, item in enumerate(value):
+        path: yamltext.Path = ("stages", i)
+        fields: Any = {item: None} if isinstance(item, str) else item
+        if not isinstance(fields, dict) or len(fields) != 1:
+            got = _kind(item) if not isinstance(item, dict) else f"{len(item)} keys"
+            problems.add(path, f"stages: wanted one `stage_name: {{fields}}`, got {got}")
+            continue
+        ((name, settings),) = fields.items()
+        stage = _stage(name, settings, (*path, name), problems)
+        if stage is not None:
+            made.append(stage)
+    return tuple(made)
+
+
+def _stage(name: str, settings: Any, path: yamltext.Path, problems: _Problems) -> Stage | None:  # noqa: ANN401
+    try:
+        kind = stages.get(name)
+    except KeyError:
+        known = stages.names()
+        hint = nearest(name, known) or "; `s1data stages` lists them"
+        problems.add(path, f"unknown stage {name!r}{hint}")
+        return None
+    if settings is not None and not isinstance(settings, dict):
+        problems.add(path, f"stage {name}: wanted its fields as a mapping, got {_kind(settings)}")
+        return None
+    label = settings.get("as", name) if settings else name
+    try:
+        return kind.model_validate(settings or {})
+    except ValidationError as error:
+        problems.add_validation(error, path, f"stage {label}: ", kind)
+        return None
+
+
+_WANTED: Final = {
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "mapping_type": "a mapping",
+    "model_type": "a mapping of fields",
+    "missing": "a value, since it has no default",
+    "greater_than": "a number over {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "a number under {lt}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "one of {expected}",
+    "string_pattern_mismatch": "text like {pattern}",
+    "finite_number": "a finite number",
+    "none_required": "nothing",
+}
+
+
+def said(detail: Any, inner: Sequence[Any], model: type[Frozen]) -> str:  # noqa: ANN401
+    """One pydantic error as field, wanted, got, nearest."""
+    field = ".".join(str(p) for p in inner)
+    context = {k: v for k, v in (detail.get("ctx") or {}).items() if k != "error"}
+    if detail["type"] == "extra_forbidden":
+        known = [f.alias or n for n, f in model.model_fields.items()] if len(inner) == 1 else []
+        hint = nearest(str(inner[-1]), known)
+        listed = f"; it has {', '.join(k for k in known if k != 'as')}" if known else ""
+        return f"unknown field {field!r}{hint or listed}"
+    if detail["type"] in ("value_error", "assertion_error"):
+        text = detail["msg"].partition(", ")[2]
+        return f"field {field}: {text}" if field else text
+    wanted = _WANTED.get(detail["type"], detail["msg"].removeprefix("Input should be "))
+    got = "nothing" if detail["type"] == "missing" else _short(detail["input"])
+    text = f"field {field}: wanted {wanted.format(**context)}, got {got}"
+    if detail["type"] == "literal_error" and isinstance(detail["input"], str):
+        text += nearest(detail["input"], str(context["expected"]).replace("'", "").split(", "))
+    return text
+
+
+def _short(value: object) -> str:
+    if isinstance(value, list | tuple | dict):
+        return _kind(value)
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return "a mapping" if isinstance(value, dict) else _short(value)

@@ -1,0 +1,178 @@
+"""A recipe: the named, dated way from sources to a curated set, as data and as Python objects.
+
+`Pipeline` is the object, YAML its other form; each gives the other back unchanged. Loading checks
+everything that can be known without opening a source, and says every problem at once, a line each:
+where it stands, which stage and field, what was wanted, what was got, the nearest names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
+
+from s1data import digest, published, yamltext
+from s1data.errors import RecipeError, nearest
+from s1data.sources.spec import Input, Source
+from s1data.stage import Frozen, Selector, Stage
+
+if TYPE_CHECKING:
+    from s1data.run import Run
+
+RESERVED_LABELS: Final = ("read",)
+_NAME: Final = r"^[a-z0-9][a-z0-9._-]*$"
+
+
+class Pipeline(Frozen):
+    """A name, a dated version, sources, named inputs and a tuple of stages."""
+
+    name: str = Field(pattern=_NAME, description="Name of the set that comes out.")
+    version: str = Field(
+        pattern=r"^\d{4}\.\d{1,2}\.\d+$", description="Year.month.number of the recipe itself."
+    )
+    description: str = Field(default="", description="What it is for, in a line or a paragraph.")
+    sources: tuple[Source, ...] = Field(min_length=1, description="Where questions come from.")
+    inputs: Mapping[str, Input] = Field(default={}, description="Further files stages read.")
+    stages: tuple[SerializeAsAny[Stage], ...] = Field(min_length=1, description="In order.")
+    changed: tuple[str, ...] = Field(
+        default=(), description="What was set differently from the published recipe."
+    )
+
+    @field_validator("inputs", mode="after")
+    @classmethod
+    def _inputs_are_frozen(cls, inputs: Mapping[str, Input]) -> Mapping[str, Input]:
+        return FrozenMap(sorted(inputs.items()))
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Pipeline:
+        problems = [text for _, text in misfits(self)]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def title(self) -> str:
+        """The name, marked with what was changed."""
+        return self.name + ("" if not self.changed else f" (changed: {'; '.join(self.changed)})")
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the result beside the data itself, JSON-able."""
+        return {
+            "sources": [source.model_dump(mode="json") for source in self.sources],
+            "inputs": {name: spec.model_dump(mode="json") for name, spec in self.inputs.items()},
+            "stages": [{"label": stage.label, **stage.identity()} for stage in self.stages],
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest of `identity`."""
+        return digest.of_value(self.identity())
+
+    @classmethod
+    def load(cls, recipe: str | Path) -> Pipeline:
+        """Loads a recipe by path, or by the name of a published one.
+
+        Raises RecipeError, one line per problem. No key, network or model is needed.
+        """
+        name = str(recipe)
+        known = published.published()
+        if isinstance(recipe, str) and name in known:
+            return cls.from_yaml(known[name].read_text(encoding="utf-8"), f"{name}.yaml")
+        path = Path(recipe)
+        if not path.is_file():
+            beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+            wanted = "a recipe file or the name of a published recipe (s1data recipes lists them)"
+            got = "a folder" if path.is_dir() else "nothing by that name"
+            raise RecipeError(
+                f"{name}: wanted {wanted}, got {got}{nearest(path.name, [*known, *beside])}"
+            )
+        try:
+            return cls.from_yaml(path.read_text(encoding="utf-8-sig"), name)
+        except UnicodeDecodeError as error:
+            raise RecipeError(f"{name}: wanted UTF-8 text, got bad bytes at {error.start}") from None
+
+    @classmethod
+    def from_yaml(cls, text: str, name: str = "recipe") -> Pipeline:
+        """Reads a recipe from YAML text; ``name`` stands in messages."""
+        from s1data.parsing import build
+
+        return build(yamltext.parse(text, name))
+
+    def to_yaml(self) -> str:
+        """Canonical YAML: every field written out, so that a later default changes nothing."""
+        plain = self.model_dump(mode="json", exclude={"stages", "inputs", "sources"})
+        head = {k: plain[k] for k in ("name", "version", "description") if plain[k]}
+        body: dict[str, Any] = {"changed": plain["changed"]} if self.changed else {}
+        body["sources"] = [_without_none(s.model_dump(mode="json")) for s in self.sources]
+        if self.inputs:
+            body["inputs"] = {
+                k: _without_none(v.model_dump(mode="json")) for k, v in self.inputs.items()
+            }
+        body["stages"] = [
+            {s.stage_name(): _without_none(s.model_dump(mode="json", by_alias=True))}
+            for s in self.stages
+        ]
+        return yamltext.dump(head | body)
+
+    def with_set(self, changes: Mapping[str, Any]) -> Pipeline:
+        """A copy with ``{"label.field": value}`` set, marked as changed in name and manifest."""
+        from s1data.setting import with_one_set
+
+        pipeline = self
+        for where, value in changes.items():
+            pipeline = with_one_set(pipeline, where, value)
+        return pipeline
+
+    def run(self, out: str | Path | None = None, **options: Any) -> Run:  # noqa: ANN401
+        """Runs or resumes; see `s1data.run.run` for the options."""
+        from s1data.run import run
+
+        return run(self, out, **options)
+
+
+class FrozenMap(dict[str, Any]):
+    """A mapping that refuses to change."""
+
+    def _refuse(self, *_: object, **__: object) -> None:
+        msg = "a recipe's mappings do not change; make a new object"
+        raise TypeError(msg)
+
+    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse  # type: ignore[assignment]
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(self.items()))
+
+
+def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in fields.items() if v is not None}
+
+
+def misfits(pipeline: Pipeline) -> Iterator[tuple[yamltext.Path, str]]:
+    """What only shows when the parts stand together, with the path of each."""
+    for kind, names in (
+        ("sources", [s.name for s in pipeline.sources]),
+        ("stages", [s.label for s in pipeline.stages]),
+    ):
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                hint = "; give one of them a label with `as:`" if kind == "stages" else ""
+                yield (kind, i), f"the name {name} stands twice; wanted every name once{hint}"
+            if kind == "stages" and name in RESERVED_LABELS:
+                yield (kind, i), f"the label {name} is the reading's own; give another with `as:`"
+    for i, stage in enumerate(pipeline.stages):
+        for name in stage.inputs():
+            if name not in pipeline.inputs:
+                known = ", ".join(pipeline.inputs) or "none"
+                yield (
+                    ("stages", i, stage.stage_name()),
+                    f"stage {stage.label}: reads the input {name!r}, but `inputs:` has {known}"
+                    + nearest(name, pipeline.inputs),
+                )
+
+
+def asked_for(pipeline: Pipeline) -> int | None:
+    """How many rows the last selector promises; None where the recipe has none."""
+    sizes = [s.n for s in pipeline.stages if isinstance(s, Selector)]
+    return sizes[-1] if sizes else None

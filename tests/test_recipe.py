@@ -1,0 +1,183 @@
+"""Recipes: YAML and objects are two forms of one thing, and what is wrong is said before a run."""
+
+import json
+import pickle
+
+import pytest
+
+import s1data
+from s1data import published, schema, stages
+from s1data.recipe import Pipeline
+from s1data.setting import parse_set
+
+RECIPE = """\
+name: small
+version: 2026.11.0
+sources:
+  - {name: maths, path: maths.jsonl, columns: {question: problem}, licence: cc-by-4.0}
+inputs:
+  bench: {path: bench.jsonl, columns: [question]}
+stages:
+  - drop_incomplete: {needs: [question, answer]}
+  - drop_malformed: {as: shape, rules: general, max_chars: 500}
+  - drop_contaminated: {against: [bench]}
+  - keep_random: {as: keep, n: 10, seed: 3}
+"""
+
+
+def refused(text):
+    with pytest.raises(s1data.RecipeError) as error:
+        Pipeline.from_yaml(text, "r.yaml")
+    return str(error.value).splitlines()
+
+
+def test_yaml_to_objects_to_yaml_is_stable():
+    pipeline = Pipeline.from_yaml(RECIPE)
+    again = Pipeline.from_yaml(pipeline.to_yaml())
+    assert again == pipeline
+    assert again.to_yaml() == pipeline.to_yaml()
+    assert again.fingerprint == pipeline.fingerprint
+
+
+def test_objects_to_yaml_to_objects_is_the_same_pipeline():
+    pipeline = Pipeline.from_yaml(RECIPE)
+    built = Pipeline(
+        name="small",
+        version="2026.11.0",
+        sources=pipeline.sources,
+        inputs={"bench": s1data.Input(path="bench.jsonl", columns=["question"])},
+        stages=tuple(
+            stages.get(s.stage_name())(**s.model_dump(by_alias=True)) for s in pipeline.stages
+        ),
+    )
+    assert built == pipeline
+    assert Pipeline.from_yaml(built.to_yaml()) == pipeline
+
+
+@pytest.mark.parametrize("name", sorted(published.published()))
+def test_every_published_recipe_is_stable_both_ways(name):
+    pipeline = Pipeline.load(name)
+    assert pipeline.name == name
+    assert pipeline.description
+    assert Pipeline.from_yaml(pipeline.to_yaml()) == pipeline
+
+
+def test_a_pipeline_does_not_change():
+    pipeline = Pipeline.from_yaml(RECIPE)
+    with pytest.raises(ValueError, match="frozen"):
+        pipeline.name = "other"
+    with pytest.raises(TypeError):
+        pipeline.inputs["more"] = s1data.Input()
+    with pytest.raises(ValueError, match="frozen"):
+        pipeline.stages[-1].n = 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "says"),
+    [
+        ("n: 10", "n: many", "r.yaml:11:29", ["stage keep", "field n", "a whole number", "'many'"]),
+        ("n: 10", "n: 0", "r.yaml:11:29", ["stage keep", "field n", "a number over 0", "got 0"]),
+        ("n: 10, ", "", "r.yaml:11:5", ["stage keep", "field n", "no default", "got nothing"]),
+        ("seed", "sed", "r.yaml:11:36", ["stage keep", "'sed'", "nearest: seed"]),
+        ("rules: general", "rules: generl", "r.yaml:9:33", ["shape", "rules", "nearest: general"]),
+        ("max_chars: 500", "max_chars: '500'", "r.yaml:9:49", ["max_chars", "whole number"]),
+        ("keep_random", "keep_randon", "r.yaml:11:5", ["keep_randon", "nearest: keep_random"]),
+        ("as: keep", "as: shape", "r.yaml:11:5", ["shape", "twice", "`as:`"]),
+        ("as: keep", "as: read", "r.yaml:11:5", ["read", "`as:`"]),
+        ("[bench]", "[bensh]", "r.yaml:10:5", ["'bensh'", "nearest: bench"]),
+        ("name: maths", "nam: maths", "r.yaml:4:6", ["'nam'", "nearest: name"]),
+        ("licence:", "license:", "r.yaml:4:68", ["'license'", "nearest: licence"]),
+        ("stages:", "stage:", "r.yaml:7:1", ["'stage'", "nearest: stages"]),
+        ("version: 2026.11.0", "version: 1", "r.yaml:2:1", ["version"]),
+        ("- drop_incomplete: {needs: [question, answer]}", "- [1]", "r.yaml:8:5", ["stage_name"]),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_said_with_place_label_field_wanted_and_got(old, new, place, says):
+    assert old in RECIPE
+    lines = refused(RECIPE.replace(old, new))
+    mine = [line for line in lines if line.startswith(f"{place}: ")]
+    assert mine, lines
+    for word in says:
+        assert word in mine[0]
+    assert all(len(line) < 400 for line in lines)
+
+
+def test_a_similarity_threshold_of_95_is_an_error():
+    with pytest.raises(ValueError, match="less than or equal to 1"):
+        stages.get("drop_malformed")(rules="general", min_script_share=95)
+
+
+def test_all_mistakes_are_said_at_once():
+    text = RECIPE.replace("n: 10", "n: 0").replace("rules: general", "rules: x")
+    assert len(refused(text)) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("", "wanted a mapping"), ("- 1", "wanted a mapping"), ("name: x", "version"), ("3", "got 3")],
+)
+def test_what_is_no_recipe_is_refused(text, says):
+    assert any(says in line for line in refused(text))
+
+
+def test_set_changes_one_field_and_marks_the_name():
+    pipeline = Pipeline.from_yaml(RECIPE)
+    changed = pipeline.with_set({"keep.n": 5})
+    assert changed.stages[-1].n == 5
+    assert changed.stages[:-1] == pipeline.stages[:-1]
+    assert "keep.n=5 (was 10)" in changed.title
+    assert Pipeline.from_yaml(changed.to_yaml()) == changed
+    assert pipeline.with_set({"keep.n": 10}) == pipeline
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("kep.n=5", "nearest: keep"),
+        ("keep.m=5", "no field 'm'"),
+        ("keep.n=0", "a number over 0"),
+        ("keep=5", "no field ''"),
+        ("keep.n", "label.field=value"),
+    ],
+)
+def test_a_wrong_set_is_one_line(text, says):
+    with pytest.raises(s1data.RecipeError) as error:
+        Pipeline.from_yaml(RECIPE).with_set(dict([parse_set(text)]))
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_fingerprint_moves_with_what_decides_and_only_with_that():
+    base = Pipeline.from_yaml(RECIPE)
+    for old, new in [("seed: 3", "seed: 4"), ("cc-by-4.0", "mit"), ("[question]", "[answer]")]:
+        assert Pipeline.from_yaml(RECIPE.replace(old, new)).fingerprint != base.fingerprint
+    for old, new in [("2026.11.0", "2026.12.0"), ("name: small", "name: other")]:
+        assert Pipeline.from_yaml(RECIPE.replace(old, new)).fingerprint == base.fingerprint
+
+
+def test_errors_and_recipes_survive_pickling():
+    error = s1data.RecipeError("r.yaml:1:1: wanted x")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    assert isinstance(error, ValueError)
+
+
+def test_the_schema_is_valid_and_knows_every_stage():
+    whole = schema.schema()
+    text = json.dumps(whole)
+    for name in stages.names():
+        assert f'"#/$defs/{name}"' in text
+        assert name in whole["$defs"]
+        for field in whole["$defs"][name]["properties"].values():
+            assert field.get("description"), f"{name}: a field without a description"
+
+
+def test_the_schema_accepts_the_recipes_and_refuses_what_loading_refuses():
+    jsonschema = pytest.importorskip("jsonschema", reason="comes with dev dependencies")
+    from s1data import yamltext
+
+    check = jsonschema.Draft202012Validator(schema.schema())
+    assert list(check.iter_errors(yamltext.parse(RECIPE, "r").value)) == []
+    for path in published.published().values():
+        assert list(check.iter_errors(yamltext.parse(path.read_text(), "r").value)) == []
+    for old, new in [("n: 10", "n: 0"), ("seed", "sed"), ("keep_random", "keep_randon")]:
+        assert list(check.iter_errors(yamltext.parse(RECIPE.replace(old, new), "r").value))
