@@ -1,0 +1,224 @@
+"""One stage on one frame: what the runner does for every stage, and what a user may do alone.
+
+A stage's output is held to its contract here: declared columns and dtypes, one line per row, only
+declared reasons. What breaks it is a `StageError` that names the stage, never a wrong ledger.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from s1data import pool
+from s1data.digest import canonical_json
+from s1data.engine import BATCH_ROWS, LocalEngine, batches
+from s1data.errors import StageError
+from s1data.stage import (
+    Engine,
+    Enricher,
+    Filter,
+    GlobalEnricher,
+    GlobalFilter,
+    Selector,
+    Stage,
+)
+
+VERDICT_COLUMNS: Final = {"row": pl.UInt32(), "reason": pl.String(), "evidence": pl.String()}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage did: the rows that go on, with their columns, and those that left, with why.
+
+    ``dropped`` has ``row``, ``reason`` and ``evidence`` (canonical JSON). ``ranks`` is a
+    selector's whole order (``row``, ``rank``, ``reason``, ``evidence``), else None; ``added`` an
+    enricher's columns beside ``row``, else None; ``artefact`` what a Global identified.
+    """
+
+    kept: pl.DataFrame
+    dropped: pl.DataFrame
+    added: pl.DataFrame | None = None
+    ranks: pl.DataFrame | None = None
+    artefact: pl.DataFrame | None = None
+
+
+def cache_home() -> Path:
+    """Where vectors are kept: ``S1DATA_CACHE``, else the user's cache folder."""
+    if home := os.environ.get("S1DATA_CACHE"):
+        return Path(home)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "s1data"
+
+
+def apply(
+    stage: Stage, frame: pl.DataFrame, inputs: Mapping[str, pl.DataFrame] | None = None
+) -> Outcome:
+    """Applies a stage to a frame of questions.
+
+    ``frame`` needs ``question`` and the columns that the stage reads; ``id``, ``row``, ``source``
+    and ``priority`` are made where missing. ``inputs`` are the named inputs the stage reads.
+    Raises StageError where a column or input is missing.
+    """
+    rows = with_places(frame)
+    made = {*pool.PLACE_COLUMNS, *stage.uses}
+    missing = [c for c in stage.reads() if c not in frame.columns and c not in made]
+    if missing:
+        raise StageError(
+            f"stage {stage.label}: wanted the columns {', '.join(missing)}, "
+            f"got a frame with {', '.join(frame.columns)}; add them or run the stage that does"
+        )
+    given = dict(inputs or {})
+    for name in stage.inputs():
+        if name not in given:
+            raise StageError(f"stage {stage.label}: wanted the input {name!r}; give it in inputs=")
+    engine = LocalEngine(read=given.__getitem__, vectors_home=cache_home() / "vectors")
+    return act(stage, rows, engine)
+
+
+def with_places(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with the place columns and empty canonical columns it lacks."""
+    defaults = {
+        "row": pl.int_range(frame.height, dtype=pl.UInt32),
+        "source": pl.lit("frame"),
+        "priority": pl.lit(0, pl.Int32),
+    }
+    frame = frame.with_columns(**{k: v for k, v in defaults.items() if k not in frame.columns})
+    if "id" not in frame.columns and "question" in frame.columns:
+        frame = frame.with_columns(pool.question_ids(frame["question"]))
+    lacking = {k: v for k, v in pool.SOURCE_COLUMNS.items() if k not in frame.columns}
+    return frame.with_columns(**{k: pl.lit(None, v) for k, v in lacking.items()})
+
+
+def act(
+    stage: Stage,
+    rows: pl.DataFrame,
+    engine: Engine,
+    progress: Callable[[int, int], None] | None = None,
+) -> Outcome:
+    """Runs a stage over ``rows`` (which have ``row``, ``id`` and all that it reads)."""
+    tick = progress or (lambda _done, _of: None)
+    shown = rows.select(shown_columns(stage))
+    if isinstance(stage, Selector):
+        return _select(stage, rows, shown, engine)
+    artefact = None
+    if isinstance(stage, GlobalFilter | GlobalEnricher):
+        artefact = stage.identify(engine.map(engine.put(shown), stage.keys), engine)
+    parts, done = [], 0
+    for batch in batches(shown, BATCH_ROWS):
+        parts.append(_one_batch(stage, batch, artefact))
+        done += batch.height
+        tick(done, rows.height)
+    out = pl.concat(parts, rechunk=True)
+    if isinstance(stage, Enricher | GlobalEnricher):
+        kept = rows.drop(out.columns, strict=False).hstack(out)
+        added = rows.select("row").hstack(out)
+        return Outcome(kept, no_verdicts(), added=added, artefact=artefact)
+    verdicts = rows.select("row").hstack(out)
+    dropped = verdicts.filter(pl.col("reason").is_not_null())
+    kept = rows.filter(verdicts["reason"].is_null())
+    return Outcome(kept, dropped, artefact=artefact)
+
+
+def shown_columns(stage: Stage) -> list[str]:
+    """The columns a stage is given, in order: what it reads; a Global has id and row first."""
+    row_wise = isinstance(stage, Enricher | Filter)
+    return list(dict.fromkeys((*(() if row_wise else ("id", "row")), *stage.reads())))
+
+
+def no_verdicts() -> pl.DataFrame:
+    """An empty frame of dropped rows."""
+    return pl.DataFrame(schema=VERDICT_COLUMNS)
+
+
+def _one_batch(
+    stage: Stage, batch: pl.DataFrame, artefact: pl.DataFrame | None
+) -> pl.DataFrame:
+    if isinstance(stage, Enricher):
+        return _checked_columns(stage, batch, stage.columns(batch))
+    if isinstance(stage, GlobalEnricher) and artefact is not None:
+        return _checked_columns(stage, batch, stage.columns(batch, artefact))
+    if isinstance(stage, Filter):
+        return _checked_verdicts(stage, batch, stage.verdicts(batch))
+    if isinstance(stage, GlobalFilter) and artefact is not None:
+        return _checked_verdicts(stage, batch, stage.verdicts(batch, artefact))
+    msg = f"stage {stage.label}: {type(stage).__name__} is of no kind that a run knows"
+    raise StageError(msg)
+
+
+def _checked_columns(
+    stage: Enricher | GlobalEnricher, rows: pl.DataFrame, out: pl.DataFrame
+) -> pl.DataFrame:
+    wanted = stage.adds()
+    if dict(out.schema) != wanted or out.height != rows.height:
+        raise StageError(
+            f"stage {stage.label}: broke its contract: wanted {rows.height} rows of {wanted}, "
+            f"got {out.height} rows of {dict(out.schema)}; report it to the stage's author"
+        )
+    return out
+
+
+def _checked_verdicts(
+    stage: Filter | GlobalFilter, rows: pl.DataFrame, out: pl.DataFrame
+) -> pl.DataFrame:
+    wanted = {"reason": pl.String(), "evidence": stage.evidence_dtype()}
+    unknown = set(out["reason"].drop_nulls().unique()) - set(stage.reasons)
+    if dict(out.schema) != wanted or out.height != rows.height or unknown:
+        raise StageError(
+            f"stage {stage.label}: broke its contract: wanted {rows.height} rows of {wanted} with "
+            f"reasons {sorted(stage.reasons)}, got {out.height} rows of {dict(out.schema)}"
+            f"{' with reasons ' + str(sorted(unknown)) if unknown else ''}; "
+            "report it to the stage's author"
+        )
+    dropped = out["reason"].is_not_null()
+    return pl.DataFrame([out["reason"], evidence_json(out["evidence"], dropped)])
+
+
+def evidence_json(evidence: pl.Series, wanted: pl.Series | None = None) -> pl.Series:
+    """Each struct as canonical JSON without its null fields; null where not wanted."""
+    where = evidence.is_not_null() if wanted is None else wanted & evidence.is_not_null()
+    texts = [
+        canonical_json({k: v for k, v in item.items() if v is not None})
+        for item in evidence.filter(where).to_list()
+    ]
+    places = where.arg_true()
+    out = pl.Series("evidence", [None], dtype=pl.String).new_from_index(0, len(evidence))
+    return out.scatter(places, pl.Series(texts, dtype=pl.String)) if texts else out
+
+
+def _select(
+    stage: Selector, rows: pl.DataFrame, shown: pl.DataFrame, engine: Engine
+) -> Outcome:
+    keys = engine.map(engine.put(shown), stage.keys)
+    out = stage.identify(keys, engine).sort("row")
+    wanted = {
+        "row": pl.UInt32(),
+        "rank": pl.UInt32(),
+        "reason": pl.String(),
+        "evidence": stage.evidence_dtype(),
+    }
+    ranks = out["rank"].drop_nulls()
+    sound = (
+        dict(out.schema) == wanted
+        and out["row"].equals(rows["row"].sort())
+        and ranks.n_unique() == len(ranks)
+        and (len(ranks) == 0 or (ranks.min() == 1 and ranks.max() == len(ranks)))
+    )
+    chosen = (out["rank"] <= stage.n).fill_null(False) if sound else pl.Series([], dtype=pl.Boolean)
+    stray = set(out["reason"].filter(~chosen).unique()) - set(stage.reasons) if sound else set()
+    if not sound or stray:
+        raise StageError(
+            f"stage {stage.label}: broke its contract: wanted one line per row of {wanted} with "
+            f"ranks 1 to N each once and reasons {sorted(stage.reasons)}, got {dict(out.schema)} "
+            f"{'with reasons ' + str(stray) if stray else ''}; report it to the stage's author"
+        )
+    whole = out.with_columns(
+        evidence_json(out["evidence"]),
+        reason=pl.when(pl.lit(chosen)).then(None).otherwise(pl.col("reason")),
+    ).select("row", "rank", "reason", "evidence")
+    kept = rows.join(whole.filter(chosen).select("row"), on="row", how="semi", maintain_order="left")
+    return Outcome(kept, whole.filter(~chosen).select(list(VERDICT_COLUMNS)), ranks=whole)
+

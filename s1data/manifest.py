@@ -1,0 +1,122 @@
+"""The manifest: what was run on what, with which outcome, in one JSON file written last."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+import polars as pl
+
+from s1data import digest
+from s1data.preparing import Prepared
+from s1data.recipe import asked_for
+
+FORMAT: Final = 1
+_PACKAGES: Final = (
+    "s1data", "polars", "numpy", "scikit-learn", "sentence-transformers", "torch", "transformers",
+    "datasets", "reasoning-gym",
+)  # fmt: skip
+
+
+def build(
+    prepared: Prepared,
+    records: Sequence[Mapping[str, Any]],
+    cached: Collection[str],
+    selected: pl.DataFrame,
+    files: Mapping[str, str],
+    started: float,
+) -> dict[str, Any]:
+    """The manifest of a run whose stages have left ``records``."""
+    pipeline = prepared.pipeline
+    stages = [
+        {
+            "label": r["label"],
+            "kind": r["kind"],
+            "rows_in": r["rows_in"],
+            "rows_out": r["rows_out"],
+            "reasons": r["reasons"],
+            "seconds": r["seconds"],
+            "peak_mb": r["peak_mb"],
+            "key": r["key"],
+            "cached": r["label"] in cached,
+        }
+        for r in records
+    ]
+    return {
+        "format": FORMAT,
+        "name": pipeline.name,
+        "version": pipeline.version,
+        "title": pipeline.title,
+        "changed": list(pipeline.changed),
+        "fingerprint": prepared.fingerprint(),
+        "recipe": pipeline.fingerprint,
+        "limit": prepared.limit,
+        "rehearsal": False,
+        "started": _when(started),
+        "finished": _when(time.time()),
+        "sources": {name: o.provenance() for name, o in prepared.sources.items()},
+        "inputs": {name: o.provenance() for name, o in prepared.inputs.items()},
+        "stages": stages,
+        "models": {},
+        "seeds": {s.label: s.seed for s in pipeline.stages if hasattr(s, "seed")},
+        "selected": {
+            "rows": selected.height,
+            "asked_for": asked_for(pipeline),
+            "ids_sha256": digest.of_value(selected["id"].to_list()),
+            "licences": _counted(selected, "licence"),
+            "sources": _counted(selected, "source"),
+        },
+        "files": dict(files),
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
+def funnel(records: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Stage records as a frame: stage, kind, rows_in, dropped, rows_out, reasons, seconds."""
+    reason = pl.Struct({"reason": pl.String, "rows": pl.UInt32})
+    return pl.DataFrame(
+        [
+            {
+                "stage": r["label"],
+                "kind": r["kind"],
+                "rows_in": r["rows_in"],
+                "dropped": r["rows_in"] - r["rows_out"],
+                "rows_out": r["rows_out"],
+                "reasons": [{"reason": k, "rows": v} for k, v in r["reasons"].items()],
+                "seconds": float(r["seconds"]),
+            }
+            for r in records
+        ],
+        schema={
+            "stage": pl.String,
+            "kind": pl.String,
+            "rows_in": pl.UInt32,
+            "dropped": pl.UInt32,
+            "rows_out": pl.UInt32,
+            "reasons": pl.List(reason),
+            "seconds": pl.Float64,
+        },
+    )
+
+
+def _counted(frame: pl.DataFrame, column: str) -> dict[str, int]:
+    counts = frame[column].fill_null("unknown").value_counts()
+    return dict(counts.sort(["count", column], descending=[True, False]).iter_rows())
+
+
+def _when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,141 @@
+"""Before anything runs: sources and inputs opened, and the recipe held against what is in them.
+
+Opening is cheap (schemas and digests, no full read). All problems are said at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from s1data import digest, pool
+from s1data.errors import RecipeError, nearest
+from s1data.sources import Opened, OpenedInput, open_input, open_source
+from s1data.stage import Enricher, GlobalEnricher, Problem
+
+if TYPE_CHECKING:
+    from s1data.recipe import Pipeline
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recipe whose sources and inputs are open and fit it."""
+
+    pipeline: Pipeline
+    sources: Mapping[str, Opened]
+    inputs: Mapping[str, OpenedInput]
+    limit: int | None
+
+    def reading(self) -> dict[str, Any]:
+        """The payload of the reading's key: what decides the pool."""
+        return {
+            "sources": {
+                spec.name: {
+                    "place": i,
+                    "priority": i if spec.priority is None else spec.priority,
+                    "digest": self.sources[spec.name].digest(),
+                }
+                for i, spec in enumerate(self.pipeline.sources)
+            },
+            "limit": {"rows": self.limit},
+        }
+
+    def fingerprint(self) -> str:
+        """Digest of everything that decides the result: recipe and data."""
+        inputs = {name: opened.digest() for name, opened in self.inputs.items()}
+        whole = {
+            "recipe": self.pipeline.identity(),
+            "reading": self.reading(),
+            "inputs": inputs,
+        }
+        return digest.of_value(whole)
+
+
+def prepare(
+    pipeline: Pipeline, given: Mapping[str, Any] | None = None, limit: int | None = None
+) -> Prepared:
+    """Opens what the recipe names, with ``given`` in place of what it says.
+
+    ``given`` maps the name of a source or input to a path, a polars frame or a
+    ``datasets.Dataset``; the empty name means the only source. Raises RecipeError or PoolError.
+    """
+    bound = _bound(pipeline, given or {})
+    sources = {s.name: open_source(s, bound.get(s.name)) for s in pipeline.sources}
+    read = {name for stage in pipeline.stages for name in stage.inputs()}
+    inputs = {
+        name: open_input(spec, name, bound.get(name))
+        for name, spec in pipeline.inputs.items()
+        if name in read or name in bound
+    }
+    problems = list(_problems(pipeline, sources, inputs))
+    if problems:
+        raise RecipeError("\n".join(f"{pipeline.name}: {text}" for text in problems))
+    return Prepared(pipeline, sources, inputs, limit)
+
+
+def _bound(pipeline: Pipeline, given: Mapping[str, Any]) -> dict[str, Any]:
+    sources = [s.name for s in pipeline.sources]
+    known = [*sources, *pipeline.inputs]
+    bound: dict[str, Any] = {}
+    for name, value in given.items():
+        if not name and len(sources) > 1:
+            raise RecipeError(
+                f"--input {value}: this recipe has {len(sources)} sources; "
+                f"name the one meant, as in --input {sources[0]}=PATH (of {', '.join(sources)})"
+            )
+        if name and name not in known:
+            raise RecipeError(
+                f"--input {name}=…: wanted the name of a source or input "
+                f"({', '.join(known)}), got {name!r}{nearest(name, known)}"
+            )
+        bound[name or sources[0]] = value
+    return bound
+
+
+def _problems(
+    pipeline: Pipeline, sources: Mapping[str, Opened], inputs: Mapping[str, OpenedInput]
+) -> Iterator[str]:
+    columns = yield from _pool_columns(sources)
+    input_columns = {name: opened.schema for name, opened in inputs.items()}
+    for stage in pipeline.stages:
+        who = f"stage {stage.label}"
+        for name in stage.reads():
+            if name not in columns and name not in stage.uses:
+                made = [s.label for s in pipeline.stages if _adds(s, name)]
+                hint = f"; {made[0]} adds it, but stands later" if made else nearest(name, columns)
+                yield f"{who}: reads the column {name!r}, which is not there yet{hint}"
+        # A stage may judge only what it can see: columns that are missing were named above.
+        if all(n in columns or n in stage.uses for n in stage.reads()):
+            for problem in stage.check(columns, input_columns):
+                yield f"{who}: {_in_words(problem)}"
+        if isinstance(stage, Enricher | GlobalEnricher):
+            columns |= stage.adds()
+
+
+def _adds(stage: object, name: str) -> bool:
+    return isinstance(stage, Enricher | GlobalEnricher) and name in stage.adds()
+
+
+def _pool_columns(sources: Mapping[str, Opened]) -> Iterator[str]:
+    columns: dict[str, pl.DataType] = dict(pool.PLACE_COLUMNS)
+    owner: dict[str, str] = {}
+    for source, opened in sources.items():
+        for name in opened.brings:
+            dtype = opened.schema[name]
+            if name in owner and columns[name] != dtype:
+                yield (
+                    f"source {source}: column {name} is {dtype}, but {columns[name]} in "
+                    f"source {owner[name]}; wanted one dtype; rename one of them in `columns`"
+                )
+            columns.setdefault(name, dtype)
+            owner.setdefault(name, source)
+    return columns  # noqa: B901 - the generator's value is what `yield from` returns
+
+
+def _in_words(problem: Problem) -> str:
+    field = f"field {problem.field}: " if problem.field else ""
+    todo = f"; {problem.todo}" if problem.todo else ""
+    return f"{field}wanted {problem.wanted}, got {problem.got}{todo}"
