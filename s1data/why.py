@@ -1,0 +1,234 @@
+"""Where a question went, why, on which evidence, and what setting would have kept it.
+
+Read from what a run left on disk, finished or not. For a dropped row the stages after its own are
+tried on that row alone as far as they are row-wise and what they read is known.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from s1data import digest, pool, sources
+from s1data.acting import act
+from s1data.errors import RunError
+from s1data.stage import Enricher, Evidence, Filter, GlobalEnricher, GlobalFilter, Selector, Stage
+
+if TYPE_CHECKING:
+    from s1data.checkpoint import Checkpoint
+    from s1data.run import Run
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one stage did, or would have done, with the row."""
+
+    label: str
+    fate: str
+    """kept, added, dropped, selected; after a drop: would keep, would drop, not known."""
+    words: str = ""
+    reason: str | None = None
+    settings: dict[str, Any] | None = None
+    """The least change of fields that would have kept the row here, by field."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One row's way through a run."""
+
+    row: int
+    id: str | None
+    source: str
+    question: str | None
+    outcome: str
+    """selected, dropped or, in a run that is not finished, under way."""
+    steps: tuple[Step, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        steps = [{k: v for k, v in vars(s).items() if v not in (None, "")} for s in self.steps]
+        return {**vars(self), "steps": steps}
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        where = f"row {self.row:,} of source {self.source}"
+        yield f"{self.id or 'a line without a question'}  ({where}): {self.outcome}"
+        if self.question:
+            yield f"  {visible(self.question, 160)}"
+        after = False
+        for step in self.steps:
+            if step.fate in ("would keep", "would drop", "not known") and not after:
+                after = True
+                yield "  After that, if it had been kept:"
+            reason = f" {step.reason}" if step.reason else ""
+            words = f": {visible(step.words, 400)}" if step.words else ""
+            yield f"  {step.label:<24} {step.fate}{reason}{words}"
+            if step.settings:
+                sets = " ".join(
+                    f"--set {step.label}.{k}={digest.canonical_json(v)}"
+                    for k, v in step.settings.items()
+                )
+                yield f"  {'':<24} kept here with {sets}"
+            elif step.fate == "dropped" and step.label != "read":
+                yield f"  {'':<24} no setting of this stage would have kept it"
+
+
+def visible(text: str, most: int) -> str:
+    """Text for one terminal line: controls and direction marks shown as escapes, cut at ``most``."""
+    cut = text if len(text) <= most else text[: most - 1] + "…"
+    flat = re.sub(r"[ \t\r\n]+", " ", cut)
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in flat)
+
+
+def ways(run: Run, question: str, *, is_text: bool = False) -> list[Way]:
+    """Every row of the run with that id, id prefix (4 or more digits) or, if said, that text.
+
+    Raises RunError where there is none.
+    """
+    done = run.checkpoints()
+    if not done:
+        raise RunError(f"{run.path}: nothing is finished there yet; run the recipe first")
+    read = done[0]
+    if not is_text and not re.fullmatch(r"[0-9a-f]{4,16}", question):
+        raise RunError(
+            f"{visible(question, 60)}: wanted an id, 4 to 16 hex digits; "
+            "to look a question up by its words use --text"
+        )
+    wanted = pool.question_id(question) if is_text else question
+    match = pl.col("id").str.starts_with(wanted)
+    rows = pl.scan_parquet(read.path("rows"), glob=False).filter(match).collect()
+    unread = read.read("dropped").filter(match)
+    if rows.is_empty() and unread.is_empty():
+        raise RunError(
+            f"{run.path}: no question with the id {wanted} was read; give the first digits of an "
+            "id, or the exact text with --text"
+        )
+    lost = [_unread(line) for line in unread.iter_rows(named=True)]
+    return lost + [_way(run, done, rows[i]) for i in range(rows.height)]
+
+
+def _unread(line: dict[str, Any]) -> Way:
+    words = _fill(sources.REASONS.get(line["reason"], ""), json.loads(line["evidence"] or "{}"))
+    step = Step("read", "dropped", words, line["reason"])
+    return Way(line["row"], line["id"], line["source"], None, "dropped", (step,))
+
+
+def _fill(template: str, values: dict[str, Any]) -> str:
+    try:
+        return template.format_map(values)
+    except (KeyError, IndexError, ValueError):
+        return digest.canonical_json(values)
+
+
+def _way(run: Run, done: list[Checkpoint], row: pl.DataFrame) -> Way:
+    number = row["row"][0]
+    steps = [Step("read", "kept")]
+    outcome = "under way"
+    known = row
+    stages = run.pipeline.stages
+    for stage, checkpoint in zip(stages, done[1:], strict=False):
+        step, known = _past(stage, checkpoint, known)
+        steps.append(step)
+        if step.fate == "dropped":
+            outcome = "dropped"
+            steps += _future(stages[len(steps) - 1 :], known)
+            break
+    if outcome == "under way" and run.finished:
+        outcome = "selected"
+    question = row["question"][0] if "question" in row.columns else None
+    return Way(number, row["id"][0], row["source"][0], question, outcome, tuple(steps))
+
+
+def _past(
+    stage: Stage, checkpoint: Checkpoint, row: pl.DataFrame
+) -> tuple[Step, pl.DataFrame]:
+    """What the checkpoint says the stage did with the row."""
+    number = row["row"][0]
+    label = checkpoint.label
+    if isinstance(stage, Enricher | GlobalEnricher):
+        made = _line(checkpoint, "columns", number)
+        new = made.drop("row")
+        words = ", ".join(f"{c} {_brief(new[c].to_list()[0])}" for c in new.columns)
+        return Step(label, "added", words), row.drop(new.columns, strict=False).hstack(new)
+    if isinstance(stage, Selector):
+        line = _line(checkpoint, "ranks", number)
+        chosen = line["reason"][0] is None
+        words, settings = _said(stage, line["reason"][0], line["evidence"][0])
+        fate = "selected" if chosen else "dropped"
+        return Step(label, fate, words, line["reason"][0], None if chosen else settings), row
+    if isinstance(stage, Filter | GlobalFilter):
+        line = _line(checkpoint, "dropped", number)
+        if line.is_empty():
+            return Step(label, "kept"), row
+        words, settings = _said(stage, line["reason"][0], line["evidence"][0])
+        return Step(label, "dropped", words, line["reason"][0], settings), row
+    return Step(label, "not known"), row
+
+
+def _line(checkpoint: Checkpoint, name: str, row: int) -> pl.DataFrame:
+    return (
+        pl.scan_parquet(checkpoint.path(name), glob=False).filter(pl.col("row") == row).collect()
+    )
+
+
+def _said(
+    stage: Filter | GlobalFilter | Selector, reason: str | None, evidence: str | None
+) -> tuple[str, dict[str, Any] | None]:
+    given = json.loads(evidence) if evidence else {}
+    values = {**dict.fromkeys(stage.evidence), **given}
+    if reason is None:
+        return ", ".join(f"{k} {_brief(v)}" for k, v in given.items()), None
+    found = Evidence(reason, values)
+    return stage.in_words(found), stage.keeps_if(found)
+
+
+def _future(stages: tuple[Stage, ...], row: pl.DataFrame) -> Iterator[Step]:
+    """The stages after the drop, tried on the row as it was known then."""
+    lost: set[str] = set()
+    for stage in stages:
+        unknown = [c for c in stage.reads() if c in lost or c not in row.columns]
+        if isinstance(stage, Filter | Enricher) and not unknown:
+            outcome = act(stage, row, _NoEngine())
+            if isinstance(stage, Enricher):
+                row = outcome.kept
+                continue
+            if outcome.dropped.is_empty():
+                yield Step(stage.label, "would keep")
+                continue
+            line = outcome.dropped
+            words, settings = _said(stage, line["reason"][0], line["evidence"][0])
+            yield Step(stage.label, "would drop", words, line["reason"][0], settings)
+            return
+        why = (
+            f"it reads {', '.join(unknown)}, never made for a dropped row"
+            if unknown
+            else "it looks at all rows at once"
+        )
+        yield Step(stage.label, "not known", f"{why}; run again with the setting to see")
+        if isinstance(stage, Enricher | GlobalEnricher):
+            lost |= set(stage.adds())
+
+
+class _NoEngine:
+    """Row-wise stages need no engine; anything else asked of this one is a defect."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        raise RunError(f"a row-wise stage asked for the engine's {name}")
+
+
+def _brief(value: object) -> str:
+    text = value if isinstance(value, str) else digest.canonical_json(_plain(value))
+    return visible(text, 120)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, pl.Series):
+        return value.to_list()
+    return value
