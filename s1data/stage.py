@@ -152,7 +152,9 @@ class Stage(Frozen):
     revision: ClassVar[int] = 1
     """Moves when the meaning changes and the fields do not."""
     needs: ClassVar[tuple[str, ...]] = ()
-    """Columns the stage always reads; `reads` adds those that its fields name."""
+    """Columns the stage always reads and cannot work without."""
+    uses: ClassVar[tuple[str, ...]] = ()
+    """Canonical source columns it reads where a source has them; null rows otherwise."""
     example: ClassVar[Mapping[str, Any]] = {}
     """Fields of a working instance: shown by ``s1data stages``, held to the laws by the tests."""
     example_inputs: ClassVar[Mapping[str, Sequence[Mapping[str, Any]]]] = {}
@@ -181,8 +183,11 @@ class Stage(Frozen):
         return {"stage": self.stage_name(), "revision": self.revision, "fields": fields}
 
     def reads(self) -> tuple[str, ...]:
-        """Columns this instance reads; the rest of the pool is not shown to it."""
-        return self.needs
+        """Columns this instance reads; the rest of the pool is not shown to it.
+
+        Overridden where fields name columns.
+        """
+        return (*self.needs, *self.uses)
 
     def inputs(self) -> tuple[str, ...]:
         """Named inputs this instance reads through ``engine.read``."""
@@ -229,8 +234,10 @@ class _Drops(Stage):
 
 class _Shown(dict[str, object]):
     def __init__(self, stage: Stage, evidence: Evidence) -> None:
-        super().__init__({name: getattr(stage, name) for name in type(stage).model_fields})
-        self.update(evidence.values)
+        values = {name: getattr(stage, name) for name in type(stage).model_fields}
+        for name, value in (values | dict(evidence.values)).items():
+            listed = isinstance(value, list | tuple)
+            self[name] = ", ".join(map(str, value)) or "none" if listed else value
 
 
 class Enricher(_Adds):

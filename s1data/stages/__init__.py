@@ -28,7 +28,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "add_embedding": "domains:AddEmbedding",
     "add_cluster_domain": "domains:AddClusterDomain",
     "add_column": "columns:AddColumn",
-    "keep_s1": "selection:KeepS1",
+    "keep_s1": "s1_selection:KeepS1",
     "keep_random": "selection:KeepRandom",
     "keep_longest": "selection:KeepLongest",
     "keep_diverse": "selection:KeepDiverse",
@@ -79,3 +79,8 @@ def _checked(found: object, name: str) -> type[Stage]:
         msg = f"stage {name}: {found!r} must be a subclass of exactly one of {wanted}"
         raise RecipeError(msg)
     return found
+
+
+def kind_of(stage: type[Stage]) -> type[Stage]:
+    """The one kind that a stage class is of."""
+    return next(kind for kind in KINDS if issubclass(stage, kind))

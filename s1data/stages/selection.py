@@ -1,0 +1,274 @@
+"""Selectors that order rows by one number or one draw; s1's own draw is in `s1_selection`.
+
+Each gives every row it could ever choose a rank in one order that does not depend on ``n``, so the
+set of n + 1 contains the set of n, and ``n: rank`` is what would have kept a row. Where a pool has
+fewer rows than ``n`` all of them come out. A row that stays out is told its rank and the last row
+that was kept before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from pydantic import Field, field_validator
+
+from s1data.stage import Engine, Evidence, Pairs, Problem, Selector
+from s1data.stages import lengths
+from s1data.stages.draws import Domain, draws, generator, uniforms
+from s1data.stages.lengths import LengthFrom
+
+CHOSEN_BEFORE: Final[dict[str, Any]] = {"rank": pl.UInt32(), "last_id": pl.String()}
+"""Evidence that all selectors give; ``last_id`` is the last row that was chosen before this one."""
+NO_DOMAIN: Final = "It has no domain, so it can never be drawn."
+
+
+class Ordering(Selector):
+    """What our selectors share: ranks to outcomes, numbers shown as people write them."""
+
+    def in_words(self, evidence: Evidence) -> str:
+        shown = {name: _shown(value) for name, value in evidence.values.items()}
+        return super().in_words(Evidence(evidence.reason, shown))
+
+    def outcomes(self, ranked: pl.DataFrame, reason: pl.Expr) -> pl.DataFrame:
+        """The frame of `ranks`, from ``row``, ``rank`` and the other columns of the evidence."""
+        dtype = self.evidence_dtype()
+        chosen = pl.col("rank") <= self.n
+        return ranked.select(
+            pl.col("row"),
+            pl.col("rank").cast(pl.UInt32),
+            reason=pl.when(chosen.fill_null(False)).then(None).otherwise(reason),
+            evidence=pl.struct(pl.col(f.name).cast(f.dtype) for f in dtype.fields),
+        )
+
+    def with_last(self, ranked: pl.DataFrame, **shown: str) -> pl.DataFrame:
+        """Adds ``last_id`` and other named columns of the last chosen row to those not chosen."""
+        last = ranked.filter(pl.col("rank") <= self.n).sort("rank").tail(1)
+        stays_out = (pl.col("rank") > self.n).fill_null(True)
+        return ranked.with_columns(
+            pl.when(stays_out).then(_only(last, column)).alias(name)
+            for name, column in ({"last_id": "id"} | shown).items()
+        )
+
+
+def _only(frame: pl.DataFrame, column: str) -> pl.Expr:
+    values = frame.get_column(column)
+    return pl.lit(values.item() if len(values) else None, dtype=values.dtype)
+
+
+def _shown(value: object) -> object:
+    if value is None:
+        return "none"
+    return f"{value:.10g}" if isinstance(value, float) else value
+
+
+def numbers_by_id(keys: pl.DataFrame, seed: int, stage: str) -> npt.NDArray[np.float64]:
+    """A uniform number in [0, 1) per key row, keyed by (seed, stage, id).
+
+    Rows that share an id are told apart by their order, so that they do not come out together.
+    """
+    twin = pl.int_range(pl.len(), dtype=pl.UInt32).over("id")
+    texts = keys.select(pl.when(twin == 0).then("id").otherwise(pl.format("{}#{}", "id", twin)))
+    return uniforms(texts.to_series().to_list(), seed, stage)
+
+
+def ranks_of(order: npt.NDArray[np.intp], rows: int) -> pl.Series:
+    """Ranks from 1 for the row positions in ``order``; null for the other rows."""
+    ranks = np.zeros(rows, dtype=np.uint32)
+    ranks[order] = np.arange(1, len(order) + 1, dtype=np.uint32)
+    return pl.Series("rank", ranks).replace(0, None)
+
+
+class KeepRandom(Ordering):
+    """Keeps rows at random, all equally likely.
+
+    The order is that of a keyed hash of the id, so a row that leaves the pool moves no other
+    (s1's 1K-random; equal hashes by id, then row).
+    """
+
+    example = {"n": 5}
+    reasons: ClassVar[Mapping[str, str]] = {
+        "not_drawn": "Rank {rank} in the random order; {n} are kept, the last {last_id}."
+    }
+    evidence = CHOSEN_BEFORE
+
+    seed: int = Field(default=0, ge=0, description="Seed of the order.")
+
+    def ranks(self, keys: pl.DataFrame, engine: Engine) -> pl.DataFrame:  # noqa: ARG002
+        drawn = np.argsort(numbers_by_id(keys, self.seed, self.stage_name()), kind="stable")
+        ranked = keys.with_columns(ranks_of(drawn, keys.height))
+        return self.outcomes(self.with_last(ranked), pl.lit("not_drawn"))
+
+
+class KeepLongest(Ordering):
+    """Keeps the longest rows, as s1's 1K-longest.
+
+    Equal lengths go by id, then row; rows without a length come last.
+    """
+
+    example = {"n": 5, "length_from": "solution"}
+    reasons: ClassVar[Mapping[str, str]] = {
+        "not_among_longest": (
+            "Rank {rank} by {length_from}, with {length}; {n} are kept, "
+            "the last {last_id} with {last_length}."
+        )
+    }
+    evidence = CHOSEN_BEFORE | {"length": pl.Float64(), "last_length": pl.Float64()}
+
+    length_from: LengthFrom
+
+    def reads(self) -> tuple[str, ...]:
+        return (lengths.column(self.length_from),)
+
+    def check(
+        self,
+        columns: Mapping[str, pl.DataType],
+        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002
+    ) -> Iterator[Problem]:
+        yield from lengths.problems(self.length_from, columns)
+
+    def keys(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.select("id", "row", length=lengths.length(rows, self.length_from))
+
+    def ranks(self, keys: pl.DataFrame, engine: Engine) -> pl.DataFrame:  # noqa: ARG002
+        ranked = keys.with_columns(_greatest_first(keys.get_column("length")))
+        with_last = self.with_last(ranked, last_length="length")
+        return self.outcomes(with_last, pl.lit("not_among_longest"))
+
+
+def _greatest_first(values: pl.Series) -> pl.Series:
+    numbers = values.fill_null(-np.inf).to_numpy()
+    return ranks_of(np.argsort(-numbers, kind="stable"), len(values))
+
+
+class KeepDiverse(Ordering):
+    """Keeps rows spread over the domains: each draw picks a domain, then a row in it, uniformly.
+
+    s1's 1K-diverse. A domain whose rows are all drawn leaves the draw.
+    """
+
+    needs = ("domain",)
+    example = {"n": 5}
+    reasons: ClassVar[Mapping[str, str]] = {
+        "not_drawn": (
+            "Rank {rank} in the draw, in domain {domain}, which gave {chosen_in_domain}; "
+            "{n} are kept, the last {last_id}."
+        ),
+        "no_domain": NO_DOMAIN,
+    }
+    evidence = CHOSEN_BEFORE | {"domain": pl.String(), "chosen_in_domain": pl.UInt32()}
+
+    seed: int = Field(default=0, ge=0, description="Seed of the draws.")
+
+    def ranks(self, keys: pl.DataFrame, engine: Engine) -> pl.DataFrame:  # noqa: ARG002
+        name = self.stage_name()
+        first = -numbers_by_id(keys, self.seed, name)
+        domains = [
+            Domain(generator(self.seed, name, domain), rows, first[rows], deep=False)
+            for domain, rows in rows_by_domain(keys).items()
+        ]
+        nobody = np.zeros(keys.height, dtype=np.bool_)
+        order = np.array([draw.row for draw in draws(domains, nobody)], dtype=np.intp)
+        ranked = keys.with_columns(ranks_of(order, keys.height)).with_columns(
+            chosen_in_domain=(pl.col("rank") <= self.n).sum().over("domain")
+        )
+        return self.outcomes(self.with_last(ranked), undrawn())
+
+
+def rows_by_domain(keys: pl.DataFrame) -> dict[str, npt.NDArray[np.int64]]:
+    """Row positions of each domain, in order; domains by name; rows without one are left out."""
+    domain = keys.get_column("domain")
+    names = domain.drop_nulls().unique().sort()
+    if names.is_empty():
+        return {}
+    # Numbers as narrow as they can be: up to 16 bits numpy's stable sort is one radix pass.
+    narrow = np.min_scalar_type(len(names))
+    codes = domain.cast(pl.Enum(names)).to_physical().fill_null(len(names)).to_numpy()
+    codes = codes.astype(narrow)
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=len(names))).tolist()
+    return {n: order[start:end] for n, start, end in zip(names, [0, *ends], ends, strict=False)}
+
+
+def undrawn() -> pl.Expr:
+    """The reason of a row that draws from domains did not choose."""
+    no_rank = pl.col("rank").is_null()
+    return pl.when(no_rank).then(pl.lit("no_domain")).otherwise(pl.lit("not_drawn"))
+
+
+class KeepTop(Ordering):
+    """Keeps the rows with the greatest weighted sum of columns; equal sums by id, then row.
+
+    A value that is null or not finite counts as the worst that its column has.
+    """
+
+    example = {"n": 5, "weights": {"domain_score": 1.0}}
+    reasons: ClassVar[Mapping[str, str]] = {
+        "not_among_top": (
+            "Rank {rank} with a score of {score}; {n} are kept, the last {last_id} "
+            "with {last_score}."
+        )
+    }
+    evidence = CHOSEN_BEFORE | {"score": pl.Float64(), "last_score": pl.Float64()}
+
+    weights: Pairs[float] = Field(
+        min_length=1, description="Weight of each column; a negative one prefers small values."
+    )
+    scale: Literal["rank", "raw"] = Field(
+        default="rank",
+        description=(
+            "`rank` replaces each value by the share of other rows below it (ties count half), "
+            "so that columns of any unit can be added; `raw` adds the values as they are."
+        ),
+    )
+
+    @field_validator("weights")
+    @classmethod
+    def _weights_count(cls, weights: tuple[tuple[str, float], ...]) -> object:
+        idle = [name for name, weight in weights if weight == 0]
+        if idle:
+            msg = f"weights other than 0 are wanted, got 0 for {', '.join(idle)}: leave it out"
+            raise ValueError(msg)
+        if len({name for name, _ in weights}) < len(weights):
+            msg = f"one weight per column is wanted, got {', '.join(name for name, _ in weights)}"
+            raise ValueError(msg)
+        return weights
+
+    def reads(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.weights)
+
+    def check(
+        self,
+        columns: Mapping[str, pl.DataType],
+        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002
+    ) -> Iterator[Problem]:
+        for name in self.reads():
+            dtype = columns.get(name)
+            if dtype is not None and not (dtype.is_numeric() or dtype == pl.Boolean):
+                yield Problem("weights", "numeric or Boolean columns", f"{name}: {dtype}")
+
+    def keys(self, rows: pl.DataFrame) -> pl.DataFrame:
+        # Under prefixes, as a weighted column may itself be called `row`.
+        return rows.select(
+            "id", "row", *(lengths.finite(pl.col(n)).alias(f"weighted {n}") for n in self.reads())
+        )
+
+    def ranks(self, keys: pl.DataFrame, engine: Engine) -> pl.DataFrame:  # noqa: ARG002
+        score = pl.lit(0.0)
+        for name, weight in self.weights:
+            score = score + weight * self._scaled(pl.col(f"weighted {name}"), weight)
+        scored = keys.with_columns(score=score)
+        ranked = scored.with_columns(_greatest_first(scored.get_column("score")))
+        with_last = self.with_last(ranked, last_score="score")
+        return self.outcomes(with_last, pl.lit("not_among_top"))
+
+    def _scaled(self, value: pl.Expr, weight: float) -> pl.Expr:
+        worst = value.min() if weight > 0 else value.max()
+        known = value.fill_null(worst).fill_null(0.0)
+        if self.scale == "raw":
+            return known
+        others = (pl.len() - 1).clip(lower_bound=1)
+        return (known.rank("average") - 1) / others
