@@ -1,0 +1,108 @@
+"""Generated pools for the published recipes: texts of our own, enough for N, work for every filter.
+
+Each function writes files into a folder and returns what is bound to the recipe's names. A recipe
+in ``pipelines/`` without one here fails its test.
+"""
+
+import random
+
+import polars as pl
+
+SUBJECTS = ["sheep", "apples", "ducks", "coins", "tiles", "lamps", "boats", "letters"]
+VERBS = ["gains", "loses", "doubles", "shares", "hides", "counts", "paints", "sorts"]
+QWEN = ["Qwen/Qwen2.5-7B-Instruct", "Qwen/Qwen2.5-32B-Instruct"]
+
+
+def questions(rows, seed=5):
+    """Rows of a pool; among them doubles, gaps, broken ones and some that a benchmark holds."""
+    draw = random.Random(seed)
+    made = []
+    for i in range(rows):
+        thing, verb = SUBJECTS[i % 8], VERBS[(i // 8) % 8]
+        text = f"Problem {i}: Ada has {draw.randrange(9999)} {thing} and {verb} {i} of them. How many {thing} is that?"
+        made.append(
+            {
+                "question": text,
+                "answer": str(draw.randrange(999)),
+                "solution": f"We work with the {thing}. " * draw.randrange(1, 40),
+                "source_type": "plain",
+            }
+        )
+    for i in range(0, rows, 17):
+        made[i]["answer"] = None
+    for i in range(1, rows, 19):
+        made[i]["question"] = made[i]["question"].replace(" and ", "\ufffd\ufffd\ufffd\ufffd ")
+    for i in range(2, rows - 1, 23):
+        made[i]["question"] = made[i - 1]["question"] = f"Twin question {i}: what is {i} times 3?"
+    return made
+
+
+def quickstart(folder):
+    rows = questions(600)
+    pl.DataFrame(rows).drop("source_type").write_ndjson(folder / "questions.jsonl")
+    return {"": folder / "questions.jsonl"}
+
+
+def _attempts(rows, folder, share):
+    lines = [
+        {
+            "question": row["question"],
+            "model": model,
+            "final_answer": row["answer"] if i % share == j else "no idea",
+            "is_correct": None,
+        }
+        for i, row in enumerate(rows)
+        for j, model in enumerate(QWEN)
+        if i % 13
+    ]
+    pl.DataFrame(lines, infer_schema_length=None).with_columns(
+        pl.col("is_correct").cast(pl.Boolean)
+    ).write_parquet(folder / "attempts.parquet")
+    return folder / "attempts.parquet"
+
+
+def _benchmarks(rows, folder):
+    home = folder / "benchmarks"
+    home.mkdir()
+    held = [row["question"] for row in rows[4::29]]
+    pl.DataFrame({"question": held[::2]}).write_parquet(home / "even.parquet")
+    pl.DataFrame({"question": held[1::2]}).write_parquet(home / "odd.parquet")
+    return home
+
+
+def recorded_attempts(folder):
+    rows = questions(3000)
+    pl.DataFrame(rows).write_parquet(folder / "pool.parquet")
+    return {
+        "pool": folder / "pool.parquet",
+        "attempts": _attempts(rows, folder, 5),
+        "benchmarks": _benchmarks(rows, folder),
+    }
+
+
+def s1k(folder):
+    rows = questions(3000)
+    draw = random.Random(6)
+    kinds = ["qfq/openaimath/Algebra", "qq8933/AIME_1983_2024", "Idavidrein/gpqa", "other", "other"]
+    for i, row in enumerate(rows):
+        row["source_type"] = kinds[i % 5]
+        if i % 31 == 7:
+            row["question"] += " ![Image](x.png)"
+    pl.DataFrame(rows).write_parquet(folder / "pool.parquet")
+    pl.DataFrame(
+        [
+            {
+                "question": row["question"],
+                "domain": f"{draw.randrange(30):02d}",
+                "thinking_tokens": draw.randrange(200, 9000),
+                "teacher_right": draw.random() < 0.2,
+            }
+            for row in {row["question"]: row for row in rows}.values()
+        ]
+    ).write_parquet(folder / "features.parquet")
+    return {
+        "pool": folder / "pool.parquet",
+        "attempts": _attempts(rows, folder, 5),
+        "features": folder / "features.parquet",
+        "benchmarks": _benchmarks(rows, folder),
+    }
