@@ -1,0 +1,55 @@
+# Two commands on a fresh machine: `make quickstart` and `make test`. Each prepares .venv as far as
+# it needs it; the stamp files make the second call instant. Everything runs inside .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+# More for pytest: make test ARGS="-k duplicates -x"
+ARGS ?=
+
+.PHONY: quickstart test slow real lint types imports wheel-smoke bench ci
+
+quickstart: $(VENV)/quickstart.stamp  ## a curated set of 100 from generated questions
+	$(BIN)/s1data run quickstart
+
+test: $(VENV)/dev.stamp  ## the everyday tests
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+slow: $(VENV)/dev.stamp  ## the proofs that take minutes; those on real questions where they are
+	$(BIN)/python -m pytest -n 2 -m "slow or real" --durations 10 $(ARGS)
+
+real: $(VENV)/dev.stamp  ## the runs on the real questions, every question embedded by the encoder
+	S1DATA_REAL_ALL=1 $(BIN)/python -m pytest -m real -s $(ARGS)
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev.stamp
+	$(BIN)/mypy
+
+imports: $(VENV)/dev.stamp
+	$(BIN)/lint-imports
+
+wheel-smoke: $(VENV)/dev.stamp  ## build the wheel, install it elsewhere, run it with no network
+	PYTHON=$(PYTHON) bash .ci/wheel-smoke
+
+bench: $(VENV)/dev.stamp  ## every benchmark; one alone: .venv/bin/python -m bench.NAME
+	@set -e; for file in bench/[a-z]*.py; do name=$$(basename $$file .py); \
+	  echo "== bench.$$name"; $(BIN)/python -m bench.$$name; done
+
+ci:
+	bash .ci/run
+
+# hatchling (with editables) builds both the editable install and the wheel from .venv itself, so that its version
+# is one of the pinned ones: pip does not pass constraints on to an isolated build.
+$(VENV)/quickstart.stamp: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("s1data needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) hatchling editables
+	$(PIP) --no-build-isolation --editable '.[quickstart]'
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/quickstart.stamp
+	$(PIP) --no-build-isolation --editable '.[quickstart,dev]'
+	@touch $@
