@@ -1,0 +1,164 @@
+# ruff: noqa: INP001 - a script beside the page that it writes, run by its path
+"""Writes stages.md from what the stages say of themselves, with a note of ours on each.
+
+    python docs/stages.py
+
+The text of a stage is its docstring, its fields and its reasons: one source, three readers (this
+page, ``s1data stages NAME``, the JSON schema). A note says why the stage is as it is. A test
+compares the page with what this script would write.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from s1data import catalogue, stages, yamltext
+
+PAGE: Final = Path(__file__).with_name("stages.md")
+
+HEAD: Final = """\
+# Stages
+
+All stages that come with s1data, in the order in which a recipe mostly has them. `s1data stages`
+lists them with those of other packages, `s1data stages NAME` shows one. [Concepts](concepts.md)
+explains the kinds, [add a stage](add-a-stage.md) how to write one.
+
+This page is written by `docs/stages.py`.
+"""
+
+NOTES: Final[dict[str, str]] = {
+    "drop_incomplete": (
+        "White space counts as nothing, and so does an empty list. It is the place to insist on an "
+        "answer or a solution where a later stage needs one."
+    ),
+    "drop_malformed": (
+        "The general rules are made to drop little that is good: words that point at a figure "
+        "count only if no drawing as code is there, and charts and graphs are left out of them, "
+        "since their numbers are often in the text. The rules `s1` are those of the specification "
+        "to the letter and fit its sources only ([why](reproducing-s1k.md)). A row that breaks "
+        "several rules is told the first, and the change that would keep it covers all."
+    ),
+    "drop_duplicates": (
+        "Case is never folded unless asked for: `c1ccccc1` is benzene and `C1CCCCC1` cyclohexane. "
+        "Superscripts and fractions stay apart from plain digits, since 2⁵ is not 25. Which row "
+        "survives depends on what the rows hold, never on their order, so a shuffled file gives "
+        "the same set."
+    ),
+    "drop_contaminated": (
+        "The verdicts are exactly those of s1's script, for `n: 8`. Hashes find candidates, words "
+        "decide. It is a rule about wording: it drops a harmless question that shares a common "
+        "opening with a benchmark item, and lets a paraphrase pass. `run` in the evidence is what "
+        "`n` would have to exceed. `cross_source` is s1's second half and depends on the order of "
+        "sources, which is why the order is a field."
+    ),
+    "add_recorded_attempts": (
+        "Attempts stand in one list a row, by solver and sample; their texts stay in the file. "
+        "Samples are numbered by what the lines say, not by where they stand, so a shuffled file "
+        "gives the same pool. `attempts_by_solver.parquet` beside the record counts how many lines "
+        "of each solver met a question."
+    ),
+    "add_recorded_grades": (
+        "The comparison is strict on purpose: one stated normalisation, and no guess beyond it. "
+        "So it says wrong more often than a good grader would, and keeps more questions as hard."
+    ),
+    "drop_solved": (
+        "`unknown` has no default: whether a question that nobody could judge is hard is a "
+        "decision, and it moves the result a great deal. It comes into play only where missing "
+        "verdicts could still change the outcome under the rule."
+    ),
+    "add_embedding": (
+        "The column holds keys; vectors are in a cache that all runs share. A vector depends on "
+        "the shape of the batch it is computed in, so batches have fixed shapes, and the same text "
+        "has the same vector whatever stands beside it. `tfidf-svd` needs no download and is fast, "
+        "but it is fitted on the pool, so another pool means other vectors for all its texts, and "
+        "it sees words only."
+    ),
+    "add_cluster_domain": (
+        "Clusters stand in for subject classes where no model is asked; "
+        "[what they are not](reproducing-s1k.md#what-a-clustered-domain-is-not). The smaller "
+        "`k` is, the more a selection over domains looks like one at random."
+    ),
+    "add_column": (
+        "The way in for anything computed elsewhere: a score, a class, a length. The digest of the "
+        "input is part of the stage's key, so a new file of scores runs again what reads them. Two "
+        "lines for one question are an error, since either could be meant."
+    ),
+    "keep_s1": (
+        "All rows are put in one order that does not depend on `n`, with the inclusion "
+        "probabilities of the published loop, which ranks a domain anew at each draw. "
+        "`length_from` has no default: the length of a summary must not pass for that of a trace. "
+        "The two forms differ in how domains are drawn ([details](reproducing-s1k.md))."
+    ),
+    "keep_random": (
+        "The baseline. Two sets drawn with one seed from nearly the same pool are nearly the same."
+    ),
+    "keep_longest": "Length is a stand-in for difficulty, and a rough one.",
+    "keep_diverse": "Small domains are used up first; then the larger ones share what is left.",
+    "keep_top": (
+        "For scores of your own. `rank` makes columns of different units comparable; `raw` is for "
+        "those who have already made them so."
+    ),
+}
+
+
+def page() -> str:
+    """The whole page."""
+    every = [catalogue.one(name) for name in stages.BUILT_IN]
+    rows = [f"| [`{s['name']}`](#{s['name']}) | {s['kind']} | {_first(s)} |" for s in every]
+    table = ["| stage | kind | |", "|---|---|---|", *rows]
+    return "\n".join([HEAD, *table, "", *map(_section, every)])
+
+
+def _first(stage: dict[str, Any]) -> str:
+    return _markdown(stage["does"].split("\n", 1)[0])
+
+
+def _section(stage: dict[str, Any]) -> str:
+    name = stage["name"]
+    out = [f"## {name}", "", f"*{stage['kind']}.* {_markdown(stage['does'])}", "", NOTES[name], ""]
+    out += [_columns(stage), ""]
+    if stage["fields"]:
+        out += ["| field | default | |", "|---|---|---|", *map(_field, stage["fields"]), ""]
+    if stage.get("reasons"):
+        out += ["| reason | in words |", "|---|---|"]
+        out += [f"| `{slug}` | {_cell(text)} |" for slug, text in stage["reasons"].items()] + [""]
+    out += ["```yaml", yamltext.dump([stage["example"]]).rstrip(), "```", ""]
+    return "\n".join(out)
+
+
+def _columns(stage: dict[str, Any]) -> str:
+    example = stages.get(stage["name"]).model_validate(stage["example"][stage["name"]])
+    by_fields = set(example.reads()) - set(stage["reads"])
+    parts = [", ".join(f"`{c}`" for c in stage["reads"])]
+    parts += ["the columns that its fields name"] if by_fields else []
+    adds = ", ".join(f"`{c}`" for c in stage.get("adds", ()))
+    if "adds" in stage and not adds:
+        adds = "the column that its fields name"
+    reads = " and ".join(filter(None, parts)) or "no column but the id"
+    return f"Reads {reads}." + (f" Adds {adds}." if adds else "")
+
+
+def _field(field: dict[str, Any]) -> str:
+    default = "needed"
+    if "default" in field:
+        plain = yamltext.dump({"x": field["default"]}).removeprefix("x:").strip()
+        default = "" if field["default"] is None else f"`{' '.join(plain.split())}`"
+        if field["default"] in ([], {}, ""):
+            default = "none"
+        elif isinstance(field["default"], list):
+            default = f"`[{', '.join(map(str, field['default']))}]`"
+    return f"| `{field['field']}` | {default} | {_cell(_markdown(field['about']))} |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _markdown(text: str) -> str:
+    return re.sub(r"``(.+?)``", r"`\1`", text)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
