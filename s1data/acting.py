@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -75,8 +75,17 @@ def apply(
     for name in stage.inputs():
         if name not in given:
             raise StageError(f"stage {stage.label}: wanted the input {name!r}; give it in inputs=")
+    if not isinstance(stage, Enricher | Filter) and rows["id"].has_nulls():
+        raise StageError(
+            f"stage {stage.label}: looks at all rows by their id, but {rows['id'].null_count()} "
+            "rows have no question; drop those first, as drop_incomplete does"
+        )
     engine = LocalEngine(read=given.__getitem__, vectors_home=cache_home() / "vectors")
-    return act(stage, rows, engine)
+    outcome = act(stage, rows, engine)
+    filler = [c for c in outcome.kept.columns if c in pool.COLUMNS and c not in frame.columns]
+    made = set() if outcome.added is None else set(outcome.added.columns)
+    extra = [c for c in filler if c not in made and c not in ("id", "row")]
+    return replace(outcome, kept=outcome.kept.drop(extra))
 
 
 def with_places(frame: pl.DataFrame) -> pl.DataFrame:

@@ -17,7 +17,7 @@ GUESSES: Final[dict[str, tuple[str, ...]]] = {
     "question": ("question", "problem", "prompt", "query", "instruction", "input", "text"),
     "answer": ("answer", "final_answer", "gold", "target", "reference_answer", "expected_answer"),
     "solution": ("solution", "rationale", "explanation", "worked_solution", "reasoning"),
-    "licence": ("licence", "license"),
+    "licence": ("licence", "license", "lic"),
     "source_type": ("source_type", "source", "subset", "dataset"),
 }
 """Names under which pools in the wild hold a column, most telling first."""
@@ -63,7 +63,7 @@ def recipe_for(path: Path) -> str:
 
     Raises PoolError where there is no pool that can be read, or no column looks like a question.
     """
-    names = tuple(open_input(Input(), "pool", path).schema)
+    names = tuple(open_input(Input(), "POOL", path).schema)
     columns = _guess(path, names)
     slug = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_") or "pool"
     spec = Source(name=slug, path=str(path), columns=columns)

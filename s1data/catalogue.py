@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from s1data import stages, yamltext
+from s1data import digest, stages, yamltext
 from s1data.errors import RecipeError, nearest
 from s1data.stage import Enricher, Filter, GlobalEnricher, GlobalFilter, Selector, Stage
 
@@ -31,14 +31,14 @@ def one(name: str) -> dict[str, Any]:
         "name": name,
         "kind": stages.kind_of(kind).__name__,
         "does": inspect.cleandoc(kind.__doc__ or ""),
-        "reads": [*kind.needs, *kind.uses],
+        "reads": list(kind.model_validate(dict(kind.example)).reads()),
         "fields": _fields(kind),
         "example": {name: dict(kind.example)},
     }
     if issubclass(kind, Filter | GlobalFilter | Selector):
         about["reasons"] = dict(kind.reasons)
     if issubclass(kind, Enricher | GlobalEnricher):
-        about["adds"] = list(kind.added)
+        about["adds"] = list(kind.model_validate(dict(kind.example)).adds())
     return about
 
 
@@ -81,13 +81,13 @@ def as_text(lines: list[dict[str, Any]]) -> str:
 def one_as_text(about: dict[str, Any]) -> str:
     """One stage for a terminal."""
     out = [f"{about['name']} ({about['kind']})", "", about["does"], ""]
-    out.append(f"reads: {', '.join(about['reads']) or 'what its fields name'}")
+    out.append(f"reads (in the example): {', '.join(about['reads']) or 'ids only'}")
     if about.get("adds"):
-        out.append(f"adds: {', '.join(about['adds'])}")
+        out.append(f"adds (in the example): {', '.join(about['adds'])}")
     if about["fields"]:
         out += ["", "fields:"]
     for field in about["fields"]:
-        default = f", default {field['default']!r}" if "default" in field else ", required"
+        default = f", default {digest.canonical_json(field['default'])}" if "default" in field else ", required"
         out.append(f"  {field['field']} ({field['type']}{default})")
         if field["about"]:
             out.append(f"      {field['about']}")

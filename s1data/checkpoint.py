@@ -207,16 +207,16 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     said = []
     for part in sorted(set(old) | set(new)):
         a, b = old.get(part), new.get(part)
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            said += [
-                f"{name} {_brief(a.get(name))} → {_brief(b.get(name))}"
-                if part == "fields"
-                else f"{part.rstrip('s')} {name}"
-                for name in sorted(set(a) | set(b))
-                if a.get(name) != b.get(name)
-            ]
-        elif a != b:
-            said.append(part)
+        if not isinstance(a, Mapping) or not isinstance(b, Mapping):
+            said += [part] if a != b else []
+            continue
+        names = [name for name in sorted(set(a) | set(b)) if a.get(name) != b.get(name)]
+        if part == "fields":
+            said += [f"{n} {_brief(a.get(n))} → {_brief(b.get(n))}" for n in names]
+        elif part == "columns" and names and len(names) == len(b):
+            said.append("other rows reach it")
+        else:
+            said += [f"{part.rstrip('s')} {name} changed" for name in names]
     return ", ".join(said)
 
 

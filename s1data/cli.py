@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from s1data import __version__
-from s1data.errors import RecipeError, S1DataError
+from s1data.errors import PoolError, RecipeError, S1DataError
 
 if TYPE_CHECKING:
     from s1data.progress import Teller
@@ -43,7 +43,8 @@ def app(*, debug: bool) -> None:  # noqa: ARG001 - read by main, before click
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and exits with an honest code."""
     given = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in given or bool(os.environ.get("S1DATA_DEBUG"))
+    debug = "--debug" in given
+    given = [word for word in given if word != "--debug"]
     try:
         sys.exit(app.main(args=given, prog_name="s1data", standalone_mode=False) or 0)
     except click.exceptions.Exit as error:
@@ -59,12 +60,12 @@ def main(arguments: list[str] | None = None) -> None:
     except S1DataError as error:
         if debug:
             raise
-        _fail(str(error), 2 if isinstance(error, RecipeError) else 1)
+        _fail(str(error), 2 if isinstance(error, RecipeError | PoolError) else 1)
     except OSError as error:
         if debug:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}; what was finished is kept: mend it, run again", 1)
+        _fail(f"{where}{error.strerror or error}; what is finished is kept: mend it, run again", 1)
 
 
 def _fail(text: str, code: int) -> None:
@@ -162,9 +163,9 @@ def plan_command(
     sets: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Say what a run would do: what is cached, what would run and why.
+    """Say what a run would do, and check it all.
 
-    Checks the whole recipe against the data; reads no rows and spends nothing.
+    What is cached, what would run and why. Runs nothing and spends nothing.
 
     \b
     Example:
@@ -194,13 +195,14 @@ def plan_command(
 @click.argument("run_dir", metavar="RUN")
 @click.argument("question_id", metavar="[ID]", required=False)
 @click.option("--text", metavar="QUESTION", help="Look a question up by its exact text.")
+@click.option("--row", type=click.IntRange(min=0), metavar="N", help="By its row in the ledger.")
 @_json_option
 def why_command(
-    *, run_dir: str, question_id: str | None, text: str | None, as_json: bool
+    *, run_dir: str, question_id: str | None, text: str | None, row: int | None, as_json: bool
 ) -> None:
-    """Tell where a question went, on which evidence, and what would have kept it.
+    """Tell where a question went, and why.
 
-    ID may be shortened to its first four or more digits.
+    With the evidence in words and the setting that would have kept it. ID may be shortened to its first four or more digits.
 
     \b
     Example:
@@ -210,11 +212,9 @@ def why_command(
     from s1data.run import Run
     from s1data.why import ways
 
-    if (question_id is None) == (text is None):
-        raise click.UsageError("give an ID or --text QUESTION, one of them")
-    found = ways(Run.open(run_dir), question_id) if question_id else ways(
-        Run.open(run_dir), text or "", is_text=True
-    )
+    if [question_id, text, row].count(None) != 2:
+        raise click.UsageError("give an ID, --text QUESTION or --row N, one of them")
+    found = ways(Run.open(run_dir), question_id, text=text, row=row)
     if as_json:
         _print_json([way.as_dict() for way in found])
     else:
@@ -247,7 +247,7 @@ def recipes_command(*, as_json: bool) -> None:
 @click.argument("name", required=False)
 @_json_option
 def stages_command(*, name: str | None, as_json: bool) -> None:
-    """List the stages, or show one: fields, reasons, columns, an example.
+    """List the stages, or explain one.
 
     \b
     Example:
@@ -282,7 +282,7 @@ def schema_command() -> None:
 @click.option("--out", type=click.Path(dir_okay=False), metavar="FILE",
               help="Write here instead of stdout; never over a file.")
 def init_command(*, pool: str, out: str | None) -> None:
-    """Write a commented recipe for a pool of your own, from its columns.
+    """Write a commented recipe for your own pool.
 
     \b
     Example:
@@ -336,7 +336,10 @@ def _teller(*, quiet: bool, log_file: str | None) -> Iterator[Teller]:
         tellers.append(Bars(Console(stderr=True)))
     else:
         tellers.append(Lines(sys.stderr))
-    log = Path(log_file).open("a", encoding="utf-8") if log_file else None  # noqa: SIM115
+    try:
+        log = Path(log_file).open("a", encoding="utf-8") if log_file else None  # noqa: SIM115
+    except OSError as error:
+        raise click.UsageError(f"--log-file {log_file}: {error.strerror}") from None
     if log is not None:
         tellers.append(Lines(log, stamped=True))
     tell = Both(*tellers)

@@ -58,7 +58,7 @@ def build(
         "rehearsal": False,
         "started": _when(started),
         "finished": _when(time.time()),
-        "sources": {name: o.provenance() for name, o in prepared.sources.items()},
+        "sources": records[0]["sources"],
         "inputs": {name: o.provenance() for name, o in prepared.inputs.items()},
         "stages": stages,
         "models": {},

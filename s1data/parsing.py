@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 
 from s1data import stages, yamltext
 from s1data.errors import RecipeError, nearest
-from s1data.recipe import Pipeline, misfits
+from s1data.recipe import Head, Pipeline, misfits
 from s1data.sources.spec import Input, Source
 from s1data.stage import Frozen, Stage
 
@@ -47,9 +48,14 @@ def build(document: yamltext.Document) -> Pipeline:
     for key, model in (("sources", Source), ("inputs", Input)):
         if key in parts:
             parts[key] = _models(parts[key], model, key, problems)
+    places_are_sound = not problems
     if "stages" in parts:
         parts["stages"] = _stages(parts["stages"], problems)
-    if not problems:
+    try:
+        Head.model_validate({k: v for k, v in parts.items() if k in Head.model_fields})
+    except ValidationError as error:
+        problems.add_validation(error, (), "", Head)
+    if places_are_sound:
         # The parts are sound: whether they fit together is said with places in the text.
         draft = Pipeline.model_construct(**({"inputs": {}, "sources": (), "stages": ()} | parts))
         for path, text in misfits(draft):
@@ -154,7 +160,7 @@ def said(detail: Any, inner: Sequence[Any], model: type[Frozen]) -> str:  # noqa
     got = "nothing" if detail["type"] == "missing" else _short(detail["input"])
     text = f"field {field}: wanted {wanted.format(**context)}, got {got}"
     if detail["type"] == "literal_error" and isinstance(detail["input"], str):
-        text += nearest(detail["input"], str(context["expected"]).replace("'", "").split(", "))
+        text += nearest(detail["input"], re.findall(r"'([^']*)'", str(context["expected"])))
     return text
 
 

@@ -1,6 +1,6 @@
 """What a run would do: which stages stand from before, which would run, and why.
 
-Nothing is read beyond schemas, digests and what earlier runs left, and nothing is spent.
+Nothing runs and nothing is spent: sources are opened, and what earlier runs left is looked at.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from s1data.checkpoint import Checkpoint, Shelf, difference
 from s1data.engine import LocalEngine
 from s1data.preparing import Prepared, prepare
 from s1data.recipe import Pipeline
+from s1data.run import Run
 from s1data.stage import GlobalEnricher, GlobalFilter, Stage
 from s1data.state import State
 
@@ -61,8 +62,9 @@ def plan(
 ) -> Plan:
     """Plans a run; arguments and errors as of `s1data.run.run`."""
     home = Path(out) if out is not None else Path("runs") / pipeline.name
+    lender = Run.open(borrow_from).path if borrow_from is not None else None
     prepared = prepare(pipeline, inputs, limit)
-    shelf = Shelf(home / "stages", Path(borrow_from) if borrow_from else None, make=False)
+    shelf = Shelf(home / "stages", lender, make=False)
     lines: list[Planned] = []
     state = _reading(prepared, shelf, lines)
     for number, stage in enumerate(pipeline.stages, 1):

@@ -1,6 +1,7 @@
 """Before anything runs: sources and inputs opened, and the recipe held against what is in them.
 
-Opening is cheap (schemas and digests, no full read). All problems are said at once.
+Opening is cheap for Parquet (schemas and digests, no full read); JSONL and CSV are parsed once for
+their schema. All problems are said at once.
 """
 
 from __future__ import annotations
@@ -83,12 +84,12 @@ def _bound(pipeline: Pipeline, given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if not name and len(sources) > 1:
             raise RecipeError(
-                f"--input {value}: this recipe has {len(sources)} sources; "
+                f"input {value}: this recipe has {len(sources)} sources; "
                 f"name the one meant, as in --input {sources[0]}=PATH (of {', '.join(sources)})"
             )
         if name and name not in known:
             raise RecipeError(
-                f"--input {name}=…: wanted the name of a source or input "
+                f"input {name}=…: wanted the name of a source or input "
                 f"({', '.join(known)}), got {name!r}{nearest(name, known)}"
             )
         bound[name or sources[0]] = value
@@ -106,7 +107,7 @@ def _problems(
             if name not in columns and name not in stage.uses:
                 made = [s.label for s in pipeline.stages if _adds(s, name)]
                 hint = f"; {made[0]} adds it, but stands later" if made else nearest(name, columns)
-                yield f"{who}: reads the column {name!r}, which is not there yet{hint}"
+                yield f"{who}: reads the column {name!r}, which no source has or stage adds{hint}"
         # A stage may judge only what it can see: columns that are missing were named above.
         if all(n in columns or n in stage.uses for n in stage.reads()):
             for problem in stage.check(columns, input_columns):

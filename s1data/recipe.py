@@ -25,20 +25,25 @@ RESERVED_LABELS: Final = ("read",)
 _NAME: Final = r"^[a-z0-9][a-z0-9._-]*$"
 
 
-class Pipeline(Frozen):
-    """A name, a dated version, sources, named inputs and a tuple of stages."""
+class Head(Frozen):
+    """What a recipe says of itself."""
 
     name: str = Field(pattern=_NAME, description="Name of the set that comes out.")
     version: str = Field(
         pattern=r"^\d{4}\.\d{1,2}\.\d+$", description="Year.month.number of the recipe itself."
     )
     description: str = Field(default="", description="What it is for, in a line or a paragraph.")
-    sources: tuple[Source, ...] = Field(min_length=1, description="Where questions come from.")
-    inputs: Mapping[str, Input] = Field(default={}, description="Further files stages read.")
-    stages: tuple[SerializeAsAny[Stage], ...] = Field(min_length=1, description="In order.")
     changed: tuple[str, ...] = Field(
         default=(), description="What was set differently from the published recipe."
     )
+
+
+class Pipeline(Head):
+    """A name, a dated version, sources, named inputs and a tuple of stages."""
+
+    sources: tuple[Source, ...] = Field(min_length=1, description="Where questions come from.")
+    inputs: Mapping[str, Input] = Field(default={}, description="Further files stages read.")
+    stages: tuple[SerializeAsAny[Stage], ...] = Field(min_length=1, description="In order.")
 
     @field_validator("inputs", mode="after")
     @classmethod
@@ -101,14 +106,14 @@ class Pipeline(Frozen):
         return build(yamltext.parse(text, name))
 
     def to_yaml(self) -> str:
-        """Canonical YAML: every field written out, so that a later default changes nothing."""
+        """Canonical YAML: every field of a stage written out, so that a later default changes none."""
         plain = self.model_dump(mode="json", exclude={"stages", "inputs", "sources"})
         head = {k: plain[k] for k in ("name", "version", "description") if plain[k]}
         body: dict[str, Any] = {"changed": plain["changed"]} if self.changed else {}
-        body["sources"] = [_without_none(s.model_dump(mode="json")) for s in self.sources]
+        body["sources"] = [s.model_dump(mode="json", exclude_defaults=True) for s in self.sources]
         if self.inputs:
             body["inputs"] = {
-                k: _without_none(v.model_dump(mode="json")) for k, v in self.inputs.items()
+                k: v.model_dump(mode="json", exclude_defaults=True) for k, v in self.inputs.items()
             }
         body["stages"] = [
             {s.stage_name(): _without_none(s.model_dump(mode="json", by_alias=True))}
@@ -161,7 +166,15 @@ def misfits(pipeline: Pipeline) -> Iterator[tuple[yamltext.Path, str]]:
                 yield (kind, i), f"the name {name} stands twice; wanted every name once{hint}"
             if kind == "stages" and name in RESERVED_LABELS:
                 yield (kind, i), f"the label {name} is the reading's own; give another with `as:`"
+    sources = [source.name for source in pipeline.sources]
     for i, stage in enumerate(pipeline.stages):
+        for name in stage.sources():
+            if name not in sources:
+                yield (
+                    ("stages", i, stage.stage_name()),
+                    f"stage {stage.label}: names the source {name!r}, but `sources:` has "
+                    f"{', '.join(sources)}{nearest(name, sources)}",
+                )
         for name in stage.inputs():
             if name not in pipeline.inputs:
                 known = ", ".join(pipeline.inputs) or "none"

@@ -115,11 +115,13 @@ class Run:
         """
         return manifest.funnel([c.record for c in self.checkpoints()])
 
-    def why(self, id: str | None = None, *, text: str | None = None) -> list[Way]:  # noqa: A002
-        """The way of a question, by id (or its first digits) or by its exact text."""
+    def why(
+        self, id: str | None = None, *, text: str | None = None, row: int | None = None  # noqa: A002
+    ) -> list[Way]:
+        """The way of a question, by id (or its first digits), exact text, or row of the ledger."""
         from s1data.why import ways
 
-        return ways(self, id) if id is not None else ways(self, text or "", is_text=True)
+        return ways(self, id, text=text, row=row)
 
     def _finished_or_refuse(self) -> None:
         if not self.finished:
@@ -150,11 +152,11 @@ def run(
     labels = [stage.label for stage in pipeline.stages]
     if until is not None and until not in labels:
         raise RecipeError(
-            f"--until {until}: wanted the label of a stage ({', '.join(labels)}), "
+            f"until {until}: wanted the label of a stage ({', '.join(labels)}), "
             f"got {until!r}{nearest(until, labels)}"
         )
     if limit is not None and limit < 1:
-        raise RecipeError(f"--limit: wanted a number of rows over 0, got {limit}")
+        raise RecipeError(f"limit: wanted a number of rows over 0, got {limit}")
     lender = Run.open(borrow_from).path if borrow_from is not None else None
     prepared = prepare(pipeline, inputs, limit)
     with _only_one(home, pipeline):
@@ -263,6 +265,10 @@ class _Runner:
             memory.reset_peak()
             start = time.perf_counter()
             rows, dropped = reading.read(self.prepared)
+            read = {
+                name: {**opened.provenance(), "rows": rows.filter(source=name).height}
+                for name, opened in self.prepared.sources.items()
+            }
             with self.shelf.writing(0, "read") as files:
                 files.put("rows", rows)
                 files.put("dropped", dropped)
@@ -271,7 +277,7 @@ class _Runner:
                     "kind": "Read",
                     "key": key,
                     "payload": payload,
-                    "sources": {n: o.provenance() for n, o in self.prepared.sources.items()},
+                    "sources": read,
                     **_counts(rows.height + dropped.height, dropped),
                     **_cost(start),
                 }
@@ -331,7 +337,7 @@ class _Runner:
         if (damaged := before.damaged()) is not None:
             self.tell.say(f"{stage.label}: {damaged} is damaged or gone; computing it again")
         elif changes := difference(before.record["payload"], payload):
-            self.tell.say(f"{stage.label}: runs again, since this differs: {changes}")
+            self.tell.say(f"{stage.label}: runs again: {changes}")
 
     def _engine(self, folder: Path | None = None) -> LocalEngine:
         return LocalEngine(

@@ -159,6 +159,9 @@ class Stage(Frozen):
     """Fields of a working instance: shown by ``s1data stages``, held to the laws by the tests."""
     example_inputs: ClassVar[Mapping[str, Sequence[Mapping[str, Any]]]] = {}
     """Rows of each named input that the example reads."""
+    example_after: ClassVar[tuple[tuple[str, Mapping[str, Any]], ...]] = ()
+    """Stages, by name and fields, that stand before the example: the laws run them first, through
+    the same engine, since what the example needs (vectors, say) is theirs to make."""
 
     as_: str | None = Field(
         default=None,
@@ -179,7 +182,7 @@ class Stage(Frozen):
 
     def identity(self) -> dict[str, Any]:
         """What decides the result beside the data: name, revision and fields, JSON-able."""
-        fields = self.model_dump(mode="json", exclude={"as_"})
+        fields = self.model_dump(mode="json", by_alias=True, exclude={"as_"})
         return {"stage": self.stage_name(), "revision": self.revision, "fields": fields}
 
     def reads(self) -> tuple[str, ...]:
@@ -191,6 +194,10 @@ class Stage(Frozen):
 
     def inputs(self) -> tuple[str, ...]:
         """Named inputs this instance reads through ``engine.read``."""
+        return ()
+
+    def sources(self) -> tuple[str, ...]:
+        """Sources of the recipe that this instance names."""
         return ()
 
     def check(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -72,7 +73,7 @@ class Way:
             yield f"  {step.label:<24} {step.fate}{reason}{words}"
             if step.settings:
                 sets = " ".join(
-                    f"--set {step.label}.{k}={digest.canonical_json(v)}"
+                    f"--set {shlex.quote(f'{step.label}.{k}={digest.canonical_json(v)}')}"
                     for k, v in step.settings.items()
                 )
                 yield f"  {'':<24} kept here with {sets}"
@@ -87,28 +88,31 @@ def visible(text: str, most: int) -> str:
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in flat)
 
 
-def ways(run: Run, question: str, *, is_text: bool = False) -> list[Way]:
-    """Every row of the run with that id, id prefix (4 or more digits) or, if said, that text.
+def ways(
+    run: Run, id: str | None = None, *, text: str | None = None, row: int | None = None  # noqa: A002
+) -> list[Way]:
+    """Every row of the run with that id (or its first 4 or more digits), that text, or that number.
 
     Raises RunError where there is none.
     """
     done = run.checkpoints()
     if not done:
         raise RunError(f"{run.path}: nothing is finished there yet; run the recipe first")
-    read = done[0]
-    if not is_text and not re.fullmatch(r"[0-9a-f]{4,16}", question):
+    if id is not None and not re.fullmatch(r"[0-9a-f]{4,16}", id):
         raise RunError(
-            f"{visible(question, 60)}: wanted an id, 4 to 16 hex digits; "
+            f"{visible(id, 60)}: wanted an id, 4 to 16 hex digits; "
             "to look a question up by its words use --text"
         )
-    wanted = pool.question_id(question) if is_text else question
-    match = pl.col("id").str.starts_with(wanted)
+    wanted = id if id is not None else pool.question_id(text or "")
+    match = pl.col("row") == row if row is not None else pl.col("id").str.starts_with(wanted)
+    read = done[0]
     rows = pl.scan_parquet(read.path("rows"), glob=False).filter(match).collect()
     unread = read.read("dropped").filter(match)
     if rows.is_empty() and unread.is_empty():
+        asked = f"the id {wanted}" if row is None else f"the row number {row}"
         raise RunError(
-            f"{run.path}: no question with the id {wanted} was read; give the first digits of an "
-            "id, or the exact text with --text"
+            f"{run.path}: no question with {asked} was read; give the first digits of an "
+            "id, the exact text with --text, or the ledger's row number with --row"
         )
     lost = [_unread(line) for line in unread.iter_rows(named=True)]
     return lost + [_way(run, done, rows[i]) for i in range(rows.height)]
@@ -211,7 +215,7 @@ def _future(stages: tuple[Stage, ...], row: pl.DataFrame) -> Iterator[Step]:
             if unknown
             else "it looks at all rows at once"
         )
-        yield Step(stage.label, "not known", f"{why}; run again with the setting to see")
+        yield Step(stage.label, "not known", why)
         if isinstance(stage, Enricher | GlobalEnricher):
             lost |= set(stage.adds())
 

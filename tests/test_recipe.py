@@ -85,6 +85,7 @@ def test_a_pipeline_does_not_change():
         ("as: keep", "as: shape", "r.yaml:11:5", ["shape", "twice", "`as:`"]),
         ("as: keep", "as: read", "r.yaml:11:5", ["read", "`as:`"]),
         ("[bench]", "[bensh]", "r.yaml:10:5", ["'bensh'", "nearest: bench"]),
+        ("[bench]", "[bench], cross_source: [math]", "r.yaml:10:5", ["'math'", "nearest: maths"]),
         ("name: maths", "nam: maths", "r.yaml:4:6", ["'nam'", "nearest: name"]),
         ("licence:", "license:", "r.yaml:4:68", ["'license'", "nearest: licence"]),
         ("stages:", "stage:", "r.yaml:7:1", ["'stage'", "nearest: stages"]),

@@ -335,3 +335,10 @@ def test_one_stage_alone_on_a_frame():
     assert outcome.dropped["row"].to_list() == [1]
     with pytest.raises(s1data.StageError, match="question"):
         s1data.apply(DropMalformed(rules="general"), pl.DataFrame({"text": ["x"]}))
+
+
+def test_a_stage_that_looks_at_all_rows_refuses_rows_without_a_question():
+    from s1data.stages.selection import KeepRandom
+
+    with pytest.raises(s1data.StageError, match="1 rows have no question"):
+        s1data.apply(KeepRandom(n=1), pl.DataFrame({"question": ["What is 2 + 2?", None]}))

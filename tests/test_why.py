@@ -89,6 +89,15 @@ def test_an_unknown_question_is_said_to_be_unknown(run):
         run.why(text="never asked")
 
 
+def test_a_line_that_is_no_row_is_found_by_its_row(run):
+    (way,) = run.why(row=121)
+    assert (way.id, way.outcome) == (None, "dropped")
+    assert way.steps[0].reason == "unreadable_row"
+    assert "line 122" in str(way)
+    (way,) = run.why(row=3)
+    assert way.question == pools.question(3)
+
+
 def test_untrusted_text_cannot_move_the_cursor_or_turn_the_line():
     shown = visible("a\x1b[2J\u202eb\nc\u0000", 80)
     assert shown == "a\\u001b[2J\\u202eb c\\u0000"

@@ -25,7 +25,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "add_recorded_attempts": "attempts:AddRecordedAttempts",
     "add_recorded_grades": "grades:AddRecordedGrades",
     "drop_solved": "difficulty:DropSolved",
-    "add_embedding": "domains:AddEmbedding",
+    "add_embedding": "vectors:AddEmbedding",
     "add_cluster_domain": "domains:AddClusterDomain",
     "add_column": "columns:AddColumn",
     "keep_s1": "s1_selection:KeepS1",
@@ -84,3 +84,12 @@ def _checked(found: object, name: str) -> type[Stage]:
 def kind_of(stage: type[Stage]) -> type[Stage]:
     """The one kind that a stage class is of."""
     return next(kind for kind in KINDS if issubclass(stage, kind))
+
+
+def __getattr__(name: str) -> type[Stage]:
+    """``from s1data.stages import KeepS1``: a built-in class, its module loaded when first used."""
+    for stage_name, place in BUILT_IN.items():
+        if place.rpartition(":")[2] == name:
+            return get(stage_name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

