@@ -147,7 +147,10 @@ def run_command(
             borrow_from=borrow_from,
             tell=tell,
         )
-    return _summary(done, as_json=as_json)
+    code = _summary(done, as_json=as_json)
+    if not as_json and done.finished:
+        _say_how_on_own_questions(recipe, pipeline)
+    return code
 
 
 @app.command("plan")
@@ -377,6 +380,17 @@ def _summary(done: Run, *, as_json: bool) -> int:
     if short:
         sys.stderr.write(f"s1data: {rows:,} rows came out, {asked:,} were asked for\n")
     return 1 if short else 0
+
+
+def _say_how_on_own_questions(recipe: str, pipeline: Pipeline) -> None:
+    """After a published recipe that brings its own questions: how to run it on the user's."""
+    from s1data.published import published
+
+    (first, *others) = pipeline.sources
+    if recipe not in published() or others or first.reasoning_gym is None:
+        return
+    click.echo(f"the same on your own: s1data run {recipe} --input questions.jsonl --out runs/mine")
+    click.echo("other column names, other stages: s1data init questions.jsonl --out mine.yaml")
 
 
 def _print_json(value: object) -> None:

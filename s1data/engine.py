@@ -12,7 +12,7 @@ from typing import Final, cast
 
 import polars as pl
 
-import importlib
+from s1data.embedding import VectorCache
 from s1data.stage import Table, Vectors
 
 BATCH_ROWS: Final = 16_384
@@ -66,7 +66,7 @@ class LocalEngine:
             frame.write_parquet(self._artefacts_home / f"{name}.parquet")
 
     def vectors(self, encoder: str) -> Vectors:
-        return importlib.import_module("s1data.embedding").VectorCache(self._vectors_home, encoder)
+        return VectorCache(self._vectors_home, encoder)
 
     def progress(self, done: int, of: int) -> None:
         if self._progress is not None:
