@@ -143,9 +143,7 @@ def no_verdicts() -> pl.DataFrame:
     return pl.DataFrame(schema=VERDICT_COLUMNS)
 
 
-def _one_batch(
-    stage: Stage, batch: pl.DataFrame, artefact: pl.DataFrame | None
-) -> pl.DataFrame:
+def _one_batch(stage: Stage, batch: pl.DataFrame, artefact: pl.DataFrame | None) -> pl.DataFrame:
     if isinstance(stage, Enricher):
         return _checked_columns(stage, batch, stage.columns(batch))
     if isinstance(stage, GlobalEnricher) and artefact is not None:
@@ -198,9 +196,7 @@ def evidence_json(evidence: pl.Series, wanted: pl.Series | None = None) -> pl.Se
     return out.scatter(places, pl.Series(texts, dtype=pl.String)) if texts else out
 
 
-def _select(
-    stage: Selector, rows: pl.DataFrame, shown: pl.DataFrame, engine: Engine
-) -> Outcome:
+def _select(stage: Selector, rows: pl.DataFrame, shown: pl.DataFrame, engine: Engine) -> Outcome:
     keys = engine.map(engine.put(shown), stage.keys)
     out = stage.identify(keys, engine).sort("row")
     wanted = {
@@ -228,6 +224,6 @@ def _select(
         evidence_json(out["evidence"]),
         reason=pl.when(pl.lit(chosen)).then(None).otherwise(pl.col("reason")),
     ).select("row", "rank", "reason", "evidence")
-    kept = rows.join(whole.filter(chosen).select("row"), on="row", how="semi", maintain_order="left")
+    first = whole.filter(chosen).select("row")
+    kept = rows.join(first, on="row", how="semi", maintain_order="left")
     return Outcome(kept, whole.filter(~chosen).select(list(VERDICT_COLUMNS)), ranks=whole)
-

@@ -66,7 +66,7 @@ def recipe_for(path: Path) -> str:
     names = tuple(open_input(Input(), "POOL", path).schema)
     columns = _guess(path, names)
     slug = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_") or "pool"
-    spec = Source(name=slug, path=str(path), columns=columns)
+    spec = Source(name=slug, path=str(path), columns=tuple(columns.items()))
     rows = open_source(spec).read().rows.height
     n = 1000 if rows >= 2000 else max(rows // 2, 1)
     taken = {*columns.values(), *(set(pool.SOURCE_COLUMNS) & set(names))}

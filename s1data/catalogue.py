@@ -68,9 +68,9 @@ def _type(field: dict[str, Any]) -> str:
         return " | ".join(_type(f) for f in field["anyOf"])
     if "$ref" in field:
         return str(field["$ref"].rsplit("/", 1)[1])
-    return {"null": "nothing", "array": "list", "object": "mapping", "string": "text"}.get(
-        field.get("type", "any"), field.get("type", "any")
-    )
+    own = field.get("type", "any")
+    own = own if isinstance(own, str) else " or ".join(own)
+    return {"null": "nothing", "array": "list", "object": "mapping", "string": "text"}.get(own, own)
 
 
 def as_text(lines: list[dict[str, Any]]) -> str:
@@ -87,7 +87,9 @@ def one_as_text(about: dict[str, Any]) -> str:
     if about["fields"]:
         out += ["", "fields:"]
     for field in about["fields"]:
-        default = f", default {digest.canonical_json(field['default'])}" if "default" in field else ", required"
+        default = ", required"
+        if "default" in field:
+            default = f", default {digest.canonical_json(field['default'])}"
         out.append(f"  {field['field']} ({field['type']}{default})")
         if field["about"]:
             out.append(f"      {field['about']}")

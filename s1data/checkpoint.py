@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import polars as pl
 
@@ -106,15 +106,14 @@ def open_checkpoint(folder: Path) -> Checkpoint | None:
     except (OSError, ValueError):
         return None
     sound = isinstance(record, dict) and record.get("format") == FORMAT
-    return Checkpoint(folder, record) if sound and {"key", "files", "label"} <= set(record) else None
+    whole = sound and {"key", "files", "label"} <= set(record)
+    return Checkpoint(folder, record) if whole else None
 
 
 class Shelf:
     """The checkpoints under one run's ``stages/``, plus those of runs it may borrow from."""
 
-    def __init__(
-        self, home: Path, borrow_from: Path | None = None, *, make: bool = True
-    ) -> None:
+    def __init__(self, home: Path, borrow_from: Path | None = None, *, make: bool = True) -> None:
         self.home = home
         if make:
             self.home.mkdir(parents=True, exist_ok=True)
@@ -170,7 +169,7 @@ class Writing:
         self.folder = folder
         self._known = known
 
-    def __enter__(self) -> Writing:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

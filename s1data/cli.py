@@ -30,7 +30,7 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 @click.group(context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="s1data")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
-def app(*, debug: bool) -> None:  # noqa: ARG001 - read by main, before click
+def app(*, debug: bool) -> None:
     """Turn a large pool of questions into a small reasoning set, every row accounted for.
 
     \b
@@ -205,7 +205,8 @@ def why_command(
 ) -> None:
     """Tell where a question went, and why.
 
-    With the evidence in words and the setting that would have kept it. ID may be shortened to its first four or more digits.
+    With the evidence in words and the setting that would have kept it. ID may be
+    shortened to its first four or more digits.
 
     \b
     Example:
@@ -238,12 +239,15 @@ def recipes_command(*, as_json: bool) -> None:
 
     found = [Pipeline.load(name) for name in published()]
     if as_json:
-        _print_json([p.model_dump(mode="json", include={"name", "version", "description"})
-                     for p in found])
+        _print_json(
+            [p.model_dump(mode="json", include={"name", "version", "description"}) for p in found]
+        )
         return
     for pipeline in found:
-        click.echo(f"{pipeline.name:<20} {pipeline.version:<10} "
-                   f"{pipeline.description.splitlines()[0] if pipeline.description else ''}")
+        click.echo(
+            f"{pipeline.name:<20} {pipeline.version:<10} "
+            f"{pipeline.description.splitlines()[0] if pipeline.description else ''}"
+        )
 
 
 @app.command("stages")
@@ -282,8 +286,12 @@ def schema_command() -> None:
 
 @app.command("init")
 @click.argument("pool", metavar="POOL")
-@click.option("--out", type=click.Path(dir_okay=False), metavar="FILE",
-              help="Write here instead of stdout; never over a file.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write here instead of stdout; never over a file.",
+)
 def init_command(*, pool: str, out: str | None) -> None:
     """Write a commented recipe for your own pool.
 
@@ -362,18 +370,22 @@ def _summary(done: Run, *, as_json: bool) -> int:
     rows = done.manifest["selected"]["rows"] if done.finished else None
     short = rows is not None and asked is not None and rows < asked
     if as_json:
-        _print_json({
-            "run": str(done.path),
-            "finished": done.finished,
-            "rows": rows,
-            "asked_for": asked,
-            "stages": done.funnel().to_dicts(),
-        })
+        _print_json(
+            {
+                "run": str(done.path),
+                "finished": done.finished,
+                "rows": rows,
+                "asked_for": asked,
+                "stages": done.funnel().to_dicts(),
+            }
+        )
     else:
         for line in done.funnel().iter_rows(named=True):
             why = ", ".join(f"{r['rows']:,} {r['reason']}" for r in line["reasons"])
-            click.echo(f"{line['stage']:<24} {line['rows_in']:>9,} → {line['rows_out']:>9,}"
-                       f"{'  ' + why if why else ''}")
+            click.echo(
+                f"{line['stage']:<24} {line['rows_in']:>9,} → {line['rows_out']:>9,}"
+                f"{'  ' + why if why else ''}"
+            )
         if rows is not None:
             click.echo(f"{rows:,} questions in {done.path / 'selected.parquet'}")
             click.echo(f"ask where any question went: s1data why {done.path} ID")

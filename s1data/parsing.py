@@ -15,7 +15,6 @@ from s1data.sources.spec import Input, Source
 from s1data.stage import Frozen, Stage
 
 
-
 class _Problems(list[str]):
     def __init__(self, document: yamltext.Document) -> None:
         super().__init__()
@@ -39,12 +38,20 @@ def build(document: yamltext.Document) -> Pipeline:
     if not isinstance(value, dict):
         wanted = "a mapping with name, version, sources and stages"
         raise RecipeError(f"{document.at(())}: wanted {wanted}, got {_kind(value)}")
-    for key in value:
-        if key not in Pipeline.model_fields:
-            problems.add(
-                (key,), f"unknown key {key!r}{nearest(key, Pipeline.model_fields)}"
-            )
+    parts = _parts(value, problems)
+    try:
+        if not problems:
+            return Pipeline.model_validate(parts)
+    except ValidationError as error:
+        problems.add_validation(error, (), "", Pipeline)
+    raise RecipeError("\n".join(problems))
+
+
+def _parts(value: dict[str, Any], problems: _Problems) -> dict[str, Any]:
+    """Sources, inputs and stages as objects, the rest as it stands; every problem noted."""
     parts = {k: v for k, v in value.items() if k in Pipeline.model_fields}
+    for key in value.keys() - parts.keys():
+        problems.add((key,), f"unknown key {key!r}{nearest(key, Pipeline.model_fields)}")
     for key, model in (("sources", Source), ("inputs", Input)):
         if key in parts:
             parts[key] = _models(parts[key], model, key, problems)
@@ -56,16 +63,11 @@ def build(document: yamltext.Document) -> Pipeline:
     except ValidationError as error:
         problems.add_validation(error, (), "", Head)
     if places_are_sound:
-        # The parts are sound: whether they fit together is said with places in the text.
+        # With unsound sources or inputs every name would seem to be missing.
         draft = Pipeline.model_construct(**({"inputs": {}, "sources": (), "stages": ()} | parts))
         for path, text in misfits(draft):
             problems.add(path, text)
-    try:
-        if not problems:
-            return Pipeline.model_validate(parts)
-    except ValidationError as error:
-        problems.add_validation(error, (), "", Pipeline)
-    raise RecipeError("\n".join(problems))
+    return parts
 
 
 def _models(value: Any, model: type[Frozen], key: str, problems: _Problems) -> Any:  # noqa: ANN401

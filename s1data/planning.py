@@ -131,6 +131,3 @@ def _differs(before: Checkpoint | None, payload: Mapping[str, Any]) -> str:
     if before is None:
         return "not run yet"
     return difference(before.record["payload"], payload) or "what it left is damaged or gone"
-
-
-

@@ -99,7 +99,8 @@ def _bound(pipeline: Pipeline, given: Mapping[str, Any]) -> dict[str, Any]:
 def _problems(
     pipeline: Pipeline, sources: Mapping[str, Opened], inputs: Mapping[str, OpenedInput]
 ) -> Iterator[str]:
-    columns = yield from _pool_columns(sources)
+    columns = _pool_columns(sources)
+    yield from _clashes(sources)
     input_columns = {name: opened.schema for name, opened in inputs.items()}
     for stage in pipeline.stages:
         who = f"stage {stage.label}"
@@ -120,20 +121,25 @@ def _adds(stage: object, name: str) -> bool:
     return isinstance(stage, Enricher | GlobalEnricher) and name in stage.adds()
 
 
-def _pool_columns(sources: Mapping[str, Opened]) -> Iterator[str]:
+def _pool_columns(sources: Mapping[str, Opened]) -> dict[str, pl.DataType]:
     columns: dict[str, pl.DataType] = dict(pool.PLACE_COLUMNS)
+    for opened in sources.values():
+        for name in opened.brings:
+            columns.setdefault(name, opened.schema[name])
+    return columns
+
+
+def _clashes(sources: Mapping[str, Opened]) -> Iterator[str]:
     owner: dict[str, str] = {}
     for source, opened in sources.items():
         for name in opened.brings:
-            dtype = opened.schema[name]
-            if name in owner and columns[name] != dtype:
+            first = owner.setdefault(name, source)
+            mine, other = opened.schema[name], sources[first].schema[name]
+            if mine != other:
                 yield (
-                    f"source {source}: column {name} is {dtype}, but {columns[name]} in "
-                    f"source {owner[name]}; wanted one dtype; rename one of them in `columns`"
+                    f"source {source}: column {name} is {mine}, but {other} in source {first}; "
+                    "wanted one dtype: rename one of them in `columns`"
                 )
-            columns.setdefault(name, dtype)
-            owner.setdefault(name, source)
-    return columns  # noqa: B901 - the generator's value is what `yield from` returns
 
 
 def _in_words(problem: Problem) -> str:

@@ -5,9 +5,10 @@ Every teller answers the same four calls, so that a log file can listen beside a
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Protocol, TextIO
+from typing import TYPE_CHECKING, Final, Protocol, Self, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,6 +34,25 @@ class Teller(Protocol):
 
     def close(self) -> None:
         """Nothing more will be told."""
+
+
+class Remarks(logging.Handler):
+    """Hands what s1data's modules log, such as a damaged file set aside, to a teller."""
+
+    def __init__(self, tell: Teller) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._tell.say(record.getMessage())
+
+    def __enter__(self) -> Self:
+        log = logging.getLogger("s1data")
+        log.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("s1data").removeHandler(self)
 
 
 class Silent:

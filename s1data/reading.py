@@ -34,7 +34,10 @@ def read(prepared: Prepared) -> tuple[pl.DataFrame, pl.DataFrame]:
         source = pl.lit(spec.name).alias("source")
         rows.append(
             got.rows.select(
-                place, "id", source, pl.lit(priority, pl.Int32).alias("priority"),
+                place,
+                "id",
+                source,
+                pl.lit(priority, pl.Int32).alias("priority"),
                 pl.exclude("position", "id"),
             )
         )

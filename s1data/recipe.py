@@ -96,7 +96,9 @@ class Pipeline(Head):
         try:
             return cls.from_yaml(path.read_text(encoding="utf-8-sig"), name)
         except UnicodeDecodeError as error:
-            raise RecipeError(f"{name}: wanted UTF-8 text, got bad bytes at {error.start}") from None
+            raise RecipeError(
+                f"{name}: wanted UTF-8 text, got bad bytes at {error.start}"
+            ) from None
 
     @classmethod
     def from_yaml(cls, text: str, name: str = "recipe") -> Pipeline:
@@ -106,15 +108,13 @@ class Pipeline(Head):
         return build(yamltext.parse(text, name))
 
     def to_yaml(self) -> str:
-        """Canonical YAML: every field of a stage written out, so that a later default changes none."""
+        """Canonical YAML: every field of a stage stands there, so a later default changes none."""
         plain = self.model_dump(mode="json", exclude={"stages", "inputs", "sources"})
         head = {k: plain[k] for k in ("name", "version", "description") if plain[k]}
         body: dict[str, Any] = {"changed": plain["changed"]} if self.changed else {}
-        body["sources"] = [s.model_dump(mode="json", exclude_defaults=True) for s in self.sources]
+        body["sources"] = [_given(s) for s in self.sources]
         if self.inputs:
-            body["inputs"] = {
-                k: v.model_dump(mode="json", exclude_defaults=True) for k, v in self.inputs.items()
-            }
+            body["inputs"] = {name: _given(spec) for name, spec in self.inputs.items()}
         body["stages"] = [
             {s.stage_name(): _without_none(s.model_dump(mode="json", by_alias=True))}
             for s in self.stages
@@ -150,6 +150,10 @@ class FrozenMap(dict[str, Any]):
         return hash(tuple(self.items()))
 
 
+def _given(place: Frozen) -> dict[str, Any]:
+    return place.model_dump(mode="json", exclude_defaults=True)
+
+
 def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in fields.items() if v is not None}
 
@@ -170,19 +174,15 @@ def misfits(pipeline: Pipeline) -> Iterator[tuple[yamltext.Path, str]]:
     for i, stage in enumerate(pipeline.stages):
         for name in stage.sources():
             if name not in sources:
-                yield (
-                    ("stages", i, stage.stage_name()),
-                    f"stage {stage.label}: names the source {name!r}, but `sources:` has "
-                    f"{', '.join(sources)}{nearest(name, sources)}",
-                )
+                text = f"names the source {name!r}, but `sources:` has {', '.join(sources)}"
+                place = ("stages", i, stage.stage_name())
+                yield place, f"stage {stage.label}: {text}{nearest(name, sources)}"
         for name in stage.inputs():
             if name not in pipeline.inputs:
                 known = ", ".join(pipeline.inputs) or "none"
-                yield (
-                    ("stages", i, stage.stage_name()),
-                    f"stage {stage.label}: reads the input {name!r}, but `inputs:` has {known}"
-                    + nearest(name, pipeline.inputs),
-                )
+                text = f"reads the input {name!r}, but `inputs:` has {known}"
+                place = ("stages", i, stage.stage_name())
+                yield place, f"stage {stage.label}: {text}{nearest(name, pipeline.inputs)}"
 
 
 def asked_for(pipeline: Pipeline) -> int | None:

@@ -35,7 +35,7 @@ from s1data.checkpoint import (
 from s1data.engine import LocalEngine
 from s1data.errors import RecipeError, RunError, StageError, nearest
 from s1data.preparing import Prepared, prepare
-from s1data.progress import Silent, Teller
+from s1data.progress import Remarks, Silent, Teller
 from s1data.recipe import Pipeline
 from s1data.stage import GlobalEnricher, GlobalFilter, Stage
 from s1data.state import State
@@ -116,7 +116,11 @@ class Run:
         return manifest.funnel([c.record for c in self.checkpoints()])
 
     def why(
-        self, id: str | None = None, *, text: str | None = None, row: int | None = None  # noqa: A002
+        self,
+        id: str | None = None,
+        *,
+        text: str | None = None,
+        row: int | None = None,
     ) -> list[Way]:
         """The way of a question, by id (or its first digits), exact text, or row of the ledger."""
         from s1data.why import ways
@@ -159,7 +163,7 @@ def run(
         raise RecipeError(f"limit: wanted a number of rows over 0, got {limit}")
     lender = Run.open(borrow_from).path if borrow_from is not None else None
     prepared = prepare(pipeline, inputs, limit)
-    with _only_one(home, pipeline):
+    with _only_one(home, pipeline), Remarks(teller):
         done = _finished(home, prepared)
         if done is not None:
             for line in done.funnel().iter_rows(named=True):
@@ -208,7 +212,9 @@ def _refuse_foreign(home: Path, pipeline: Pipeline) -> None:
     if mine.is_file():
         name = Pipeline.load(mine).name
         if name != pipeline.name:
-            raise RunError(f"{home}: holds a run of {name}, not of {pipeline.name}; give another --out")
+            raise RunError(
+                f"{home}: holds a run of {name}, not of {pipeline.name}; give another --out"
+            )
 
 
 def _finished(home: Path, prepared: Prepared) -> Run | None:
@@ -422,5 +428,3 @@ def _counts(rows_in: int, dropped: pl.DataFrame) -> dict[str, Any]:
 def _cost(start: float) -> dict[str, Any]:
     seconds = round(time.perf_counter() - start, 3)
     return {"seconds": seconds, "peak_mb": memory.peak_mb()}
-
-

@@ -8,7 +8,6 @@ from s1data import stages
 from s1data.recipe import Pipeline
 
 
-
 def schema() -> dict[str, Any]:
     """JSON schema (2020-12) of a recipe, with every stage that is installed here."""
     whole = Pipeline.model_json_schema()

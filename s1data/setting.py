@@ -13,7 +13,6 @@ from s1data.recipe import Pipeline
 from s1data.stage import LABEL
 
 
-
 def parse_set(text: str) -> tuple[str, Any]:
     """``"label.field=value"`` with the value as YAML: ``("label.field", value)``."""
     where, equals, value = text.partition("=")

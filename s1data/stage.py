@@ -17,10 +17,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Final, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Protocol, TypeAlias, TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 from pydantic import (
     BaseModel,
@@ -34,18 +32,21 @@ from pydantic import (
 
 from s1data import pool
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 V = TypeVar("V")
 LABEL: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 def _pairs(value: object) -> object:
-    items = value.items() if isinstance(value, Mapping) else value
-    if not isinstance(items, Sequence) and not isinstance(value, Mapping):
-        return value
-    try:
-        return tuple(sorted((tuple(item) for item in items), key=lambda pair: str(pair[0])))
-    except (TypeError, IndexError):
-        return value
+    # Anything else is left as it is, for the type's own check to refuse.
+    if isinstance(value, Mapping):
+        return tuple(sorted(value.items(), key=lambda pair: str(pair[0])))
+    if isinstance(value, tuple) and all(isinstance(v, tuple) and v for v in value):
+        return tuple(sorted(value, key=lambda pair: str(pair[0])))
+    return value
 
 
 Pairs = Annotated[
@@ -97,6 +98,11 @@ class Problem:
     wanted: str
     got: str
     todo: str = ""
+
+
+def snake_case(class_name: str) -> str:
+    """``DropLong`` is ``drop_long``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
 
 
 class Table(Protocol):
@@ -173,7 +179,7 @@ class Stage(Frozen):
     @classmethod
     def stage_name(cls) -> str:
         """``DropLong`` is ``drop_long`` in a recipe."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+        return snake_case(cls.__name__)
 
     @property
     def label(self) -> str:

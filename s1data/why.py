@@ -82,14 +82,18 @@ class Way:
 
 
 def visible(text: str, most: int) -> str:
-    """Text for one terminal line: controls and direction marks shown as escapes, cut at ``most``."""
+    """Text for one terminal line: controls and direction marks as escapes, cut at ``most``."""
     cut = text if len(text) <= most else text[: most - 1] + "…"
     flat = re.sub(r"[ \t\r\n]+", " ", cut)
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in flat)
 
 
 def ways(
-    run: Run, id: str | None = None, *, text: str | None = None, row: int | None = None  # noqa: A002
+    run: Run,
+    id: str | None = None,
+    *,
+    text: str | None = None,
+    row: int | None = None,
 ) -> list[Way]:
     """Every row of the run with that id (or its first 4 or more digits), that text, or that number.
 
@@ -150,9 +154,7 @@ def _way(run: Run, done: list[Checkpoint], row: pl.DataFrame) -> Way:
     return Way(number, row["id"][0], row["source"][0], question, outcome, tuple(steps))
 
 
-def _past(
-    stage: Stage, checkpoint: Checkpoint, row: pl.DataFrame
-) -> tuple[Step, pl.DataFrame]:
+def _past(stage: Stage, checkpoint: Checkpoint, row: pl.DataFrame) -> tuple[Step, pl.DataFrame]:
     """What the checkpoint says the stage did with the row."""
     number = row["row"][0]
     label = checkpoint.label
@@ -177,9 +179,7 @@ def _past(
 
 
 def _line(checkpoint: Checkpoint, name: str, row: int) -> pl.DataFrame:
-    return (
-        pl.scan_parquet(checkpoint.path(name), glob=False).filter(pl.col("row") == row).collect()
-    )
+    return pl.scan_parquet(checkpoint.path(name), glob=False).filter(pl.col("row") == row).collect()
 
 
 def _said(

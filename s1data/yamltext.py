@@ -21,10 +21,18 @@ DEEPEST: Final = 40
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _YAML_1_1 = re.compile(r"(?i:y|n|yes|no|on|off)|[0-9][0-9_:.-]*")
-_WORDS: Final[dict[str, Any]] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
+_WORDS: Final[dict[str, bool | None]] = {
+    "": None,
+    "~": None,
+    "null": None,
+    "Null": None,
+    "NULL": None,
+    "true": True,
+    "True": True,
+    "TRUE": True,
+    "false": False,
+    "False": False,
+    "FALSE": False,
 }
 
 
@@ -81,7 +89,8 @@ class _Builder:
     def document(self) -> Any:  # noqa: ANN401
         from ruamel.yaml import events as kinds
 
-        value, seen = None, 0
+        value: Any = None
+        seen = 0
         for event in self._events:
             if isinstance(event, kinds.DocumentStartEvent):
                 seen += 1

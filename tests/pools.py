@@ -38,7 +38,9 @@ def lay(folder: Path, rows: int = 120) -> Path:
     broken = b'{"question": "\xff\xfe broken"}\nnot json at all\n{"question": "   "}\n'
     long = json.dumps({"question": "why " * 200, "answer": "because"}).encode() + b"\n"
     (folder / "sums.jsonl").write_bytes(text.encode() + broken + long)
-    other = [f"What is left of {i + 40} apples when {i} are eaten by the {i} birds?" for i in range(40)]
+    other = [
+        f"What is left of {i + 40} apples when {i} are eaten by the {i} birds?" for i in range(40)
+    ]
     pl.DataFrame({"question": other, "answer": ["40"] * 40}).write_parquet(folder / "more.parquet")
     bench = "question\n" + "".join(f'"{question(i)}"\n' for i in range(0, rows, 10))
     (folder / "bench.csv").write_text(bench, encoding="utf-8")

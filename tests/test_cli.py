@@ -19,7 +19,7 @@ def call(*arguments, cwd=None, **env):
     code = "import sys; from s1data.cli import main; main(sys.argv[1:])"
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        cwd=cwd, env=os.environ | env, capture_output=True, text=True, timeout=120,
+        cwd=cwd, env=os.environ | env, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def test_json_goes_alone_to_stdout(folder):
     done = call("run", "small.yaml", "--json", cwd=folder)
     told = json.loads(done.stdout)
     assert (told["finished"], told["rows"], told["asked_for"]) == (True, 20, 20)
-    assert [s["stage"] for s in told["stages"]][0] == "read"
+    assert told["stages"][0]["stage"] == "read"
     assert done.stderr == ""
 
 
@@ -84,7 +84,13 @@ def test_plan_says_what_is_cached_and_what_differs(folder):
     call("run", "small.yaml", cwd=folder)
     after = call("plan", "small.yaml", "--set", "drop_contaminated.n=9", "--json", cwd=folder)
     status = {s["label"]: s for s in json.loads(after.stdout)["stages"]}
-    assert [s["status"] for s in status.values()] == ["cached", "cached", "cached", "runs", "unknown"]
+    assert [s["status"] for s in status.values()] == [
+        "cached",
+        "cached",
+        "cached",
+        "runs",
+        "unknown",
+    ]
     assert status["drop_contaminated"]["why"] == "n 8 → 9"
 
 
@@ -93,7 +99,9 @@ def test_why_tells_the_way(folder):
     done = call("why", "runs/small", "--text", pools.question(10), cwd=folder)
     assert "dropped in_benchmark" in done.stdout
     assert "--set drop_contaminated.n=" in done.stdout
-    told = json.loads(call("why", "runs/small", "--text", pools.question(10), "--json", cwd=folder).stdout)
+    told = json.loads(
+        call("why", "runs/small", "--text", pools.question(10), "--json", cwd=folder).stdout
+    )
     assert told[0]["outcome"] == "dropped"
 
 

@@ -105,7 +105,8 @@ def test_a_changed_field_runs_again_only_what_sees_a_difference(
 def test_a_stage_put_in_the_middle_moves_the_others_without_running_them(pipeline, pool, tmp_path):
     pipeline.run(tmp_path / "run")
     middle = pools.RECIPE.replace(
-        "  - drop_contaminated", "  - drop_incomplete: {as: again, needs: [question]}\n  - drop_contaminated"
+        "  - drop_contaminated",
+        "  - drop_incomplete: {as: again, needs: [question]}\n  - drop_contaminated",
     )
     longer = pools.pipeline(pool, middle)
     run = longer.run(tmp_path / "run")
@@ -153,7 +154,9 @@ def test_shuffled_rows_give_the_same_set_byte_for_byte(pipeline, pool, tmp_path)
     shuffled = pipeline.run(tmp_path / "shuffled")
     assert results(shuffled)[0] == results(straight)[0]
     fates = [
-        r.ledger.filter(pl.col("id").is_not_null()).sort("id").select("id", "outcome", "stage", "reason")
+        r.ledger.filter(pl.col("id").is_not_null())
+        .sort("id")
+        .select("id", "outcome", "stage", "reason")
         for r in (straight, shuffled)
     ]
     assert fates[0].equals(fates[1])
@@ -219,7 +222,9 @@ def test_a_place_that_is_not_ours_is_left_alone(pipeline, tmp_path, what):
     before = sorted(p.name for p in home.rglob("*")) if home.is_dir() else home.read_text()
     with pytest.raises(s1data.RunError, match="give another --out"):
         pipeline.run(home)
-    assert before == (sorted(p.name for p in home.rglob("*")) if home.is_dir() else home.read_text())
+    assert before == (
+        sorted(p.name for p in home.rglob("*")) if home.is_dir() else home.read_text()
+    )
 
 
 def test_fewer_rows_than_asked_for_come_out_and_it_is_in_the_manifest(pipeline, tmp_path):
@@ -231,7 +236,9 @@ def test_fewer_rows_than_asked_for_come_out_and_it_is_in_the_manifest(pipeline, 
 
 def test_no_rows_at_all_are_a_run_too(pipeline, pool, tmp_path):
     (pool / "sums.jsonl").write_text("")
-    pl.DataFrame(schema={"question": pl.String, "answer": pl.String}).write_parquet(pool / "more.parquet")
+    pl.DataFrame(schema={"question": pl.String, "answer": pl.String}).write_parquet(
+        pool / "more.parquet"
+    )
     run = pipeline.run(tmp_path / "run")
     assert run.ledger.height == run.selected.height == 0
     assert run.funnel()["rows_out"].to_list() == [0] * 5

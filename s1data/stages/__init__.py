@@ -12,7 +12,15 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 from s1data.errors import RecipeError
-from s1data.stage import Enricher, Filter, GlobalEnricher, GlobalFilter, Selector, Stage
+from s1data.stage import (
+    Enricher,
+    Filter,
+    GlobalEnricher,
+    GlobalFilter,
+    Selector,
+    Stage,
+    snake_case,
+)
 
 GROUP: Final = "s1data.stages"
 KINDS: Final = (Enricher, Filter, GlobalEnricher, GlobalFilter, Selector)
@@ -41,7 +49,7 @@ BUILT_IN: Final[dict[str, str]] = {
 def _third_party() -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda p: p.value):
-        name = _derived_name(point.value.rpartition(":")[2])
+        name = snake_case(point.value.rpartition(":")[2])
         if name in BUILT_IN or name in found:
             rival = found[name].value if name in found else f"s1data.stages.{BUILT_IN[name]}"
             msg = (
@@ -52,10 +60,6 @@ def _third_party() -> dict[str, EntryPoint]:
             raise RecipeError(msg)
         found[name] = point
     return found
-
-
-def _derived_name(class_name: str) -> str:
-    return type(class_name, (Stage,), {"__module__": __name__}).stage_name()
 
 
 def names() -> tuple[str, ...]:

@@ -37,6 +37,9 @@ SLICE: Final = 8_192
 """Vectors scored at once: bounds the gathered centroids."""
 
 log = logging.getLogger(__name__)
+
+EXACT: Final = 5
+"""Decimals of a unit vector's components that count."""
 Labels = npt.NDArray[np.int64]
 
 
@@ -98,7 +101,10 @@ class AddClusterDomain(GlobalEnricher):
         )
         if held.height:
             try:
-                vectors = _unit(_vectors(grouped.get_column("embedding"), engine))
+                found = _unit(_vectors(grouped.get_column("embedding"), engine))
+                # Equal texts but for what the encoder does not see differ in the last bits: that
+                # is one vector, not two. Adding zero makes -0.0 the same bytes as 0.0.
+                vectors = np.round(found, EXACT) + np.float32(0)
             except StageError as error:
                 raise StageError(f"stage {self.label}: {error}") from error
             k = self._k(grouped.get_column("embedding"), vectors, engine)
@@ -120,7 +126,7 @@ class AddClusterDomain(GlobalEnricher):
             most = _distinct(vectors, self.k)
             if most < self.k:
                 log.warning(
-                    "stage %s: k is %d, but there are only %d distinct vectors: %d clusters",
+                    "stage %s: k is %d, but there are %d distinct vectors: at most %d clusters",
                     *(self.label, self.k, most, most),
                 )
             return most

@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from s1data.progress import Lines
 from s1data.recipe import Pipeline
 from s1data.stage import Selector
 
@@ -75,10 +76,17 @@ def ngrams(text):
 
 def test_no_benchmark_item_is_left_by_the_rule(run, real_data):
     items = pl.concat(
-        [pl.read_parquet(p, columns=["question"]) for p in (real_data / "benchmarks").glob("*.parquet")]
+        [
+            pl.read_parquet(p, columns=["question"])
+            for p in (real_data / "benchmarks").glob("*.parquet")
+        ]
     )
-    kept = run.ledger.filter(pl.col("stage").is_null() | pl.col("stage").is_in(["drop_solved", "keep"]))
-    pool = pl.read_parquet(run.path / "stages" / "00-read" / "rows.parquet", columns=["row", "question"])
+    kept = run.ledger.filter(
+        pl.col("stage").is_null() | pl.col("stage").is_in(["drop_solved", "keep"])
+    )
+    pool = pl.read_parquet(
+        run.path / "stages" / "00-read" / "rows.parquet", columns=["row", "question"]
+    )
     texts = pool.join(kept.select("row"), on="row", how="semi")["question"].to_list()
     assert len(texts) > 20_000
     grams = {gram for item in items["question"].drop_nulls() for gram in ngrams(item)}
@@ -86,7 +94,9 @@ def test_no_benchmark_item_is_left_by_the_rule(run, real_data):
 
 
 def test_what_is_left_was_tried_and_not_solved(unsolved):
-    verdicts = unsolved.selected.select("id", pl.col("attempts")).explode("attempts").unnest("attempts")
+    verdicts = (
+        unsolved.selected.select("id", pl.col("attempts")).explode("attempts").unnest("attempts")
+    )
     assert sorted(verdicts["solver"].unique()) == sorted(QWEN)
     assert not verdicts["verdict"].any()
     assert verdicts["verdict"].null_count() == 0
@@ -98,7 +108,9 @@ def test_exactly_a_thousand_out_of_more_than_fifteen_thousand(thousand):
     assert thousand.funnel()["rows_in"][-1] > 15_000
     lengths = thousand.selected["solution"].str.len_chars()
     population = thousand.ledger.filter((pl.col("stage") == "keep") | pl.col("stage").is_null())
-    pool = pl.read_parquet(thousand.path / "stages/00-read/rows.parquet", columns=["row", "solution"])
+    pool = pl.read_parquet(
+        thousand.path / "stages/00-read/rows.parquet", columns=["row", "solution"]
+    )
     all_ = pool.join(population.select("row"), on="row", how="semi")["solution"].str.len_chars()
     assert lengths.median() > 2 * all_.median()
 
@@ -115,7 +127,9 @@ def test_the_same_again_and_from_shuffled_input(run, given, tmp_path):
     assert (shuffled.path / "selected.parquet").read_bytes() == (
         run.path / "selected.parquet"
     ).read_bytes()
-    fates = [r.ledger.sort("id").select("id", "outcome", "stage", "reason") for r in (run, shuffled)]
+    fates = [
+        r.ledger.sort("id").select("id", "outcome", "stage", "reason") for r in (run, shuffled)
+    ]
     assert fates[0].equals(fates[1])
 
 
@@ -133,7 +147,9 @@ def test_a_killed_run_goes_on_to_the_same_bytes(run, given, tmp_path):
         process.send_signal(signal.SIGKILL)
         killed += process.wait() == -signal.SIGKILL
     assert killed >= 3
-    subprocess.run(command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, check=True, timeout=600)
+    subprocess.run(
+        command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, check=True, timeout=600
+    )
     for name in ("selected.parquet", "ledger.parquet"):
         assert (tmp_path / "run" / name).read_bytes() == (run.path / name).read_bytes()
 
@@ -146,12 +162,9 @@ def test_a_sentence_encoder_on_a_seeded_sample(given, tmp_path, real_all):
     if not real_all:
         source = pipeline.sources[0].model_copy(update={"cap": 9000, "cap_seed": 3})
         pipeline = pipeline.model_copy(update={"sources": (source,)}).with_set({"keep.n": 200})
-    run = pipeline.run(tmp_path / "run", inputs=given)
+    run = pipeline.run(tmp_path / "run", inputs=given, tell=Lines(sys.stdout))
     selector = next(s for s in pipeline.stages if isinstance(s, Selector))
     assert run.selected.height == selector.n
     embedded = run.funnel().filter(pl.col("stage") == "add_embedding")["rows_in"][0]
     assert embedded > (20_000 if real_all else 2_000)
     assert run.selected["domain"].n_unique() > 30
-    if real_all:
-        for line in run.funnel().iter_rows(named=True):
-            print(f"{line['stage']:<24} {line['rows_in']:>7,} → {line['rows_out']:>7,}  {line['seconds']:.1f} s")
