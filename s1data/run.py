@@ -117,7 +117,7 @@ class Run:
 
     def why(
         self,
-        id: str | None = None,
+        question_id: str | None = None,
         *,
         text: str | None = None,
         row: int | None = None,
@@ -125,7 +125,7 @@ class Run:
         """The way of a question, by id (or its first digits), exact text, or row of the ledger."""
         from s1data.why import ways
 
-        return ways(self, id, text=text, row=row)
+        return ways(self, question_id, text=text, row=row)
 
     def _finished_or_refuse(self) -> None:
         if not self.finished:

@@ -90,7 +90,7 @@ def visible(text: str, most: int) -> str:
 
 def ways(
     run: Run,
-    id: str | None = None,
+    question_id: str | None = None,
     *,
     text: str | None = None,
     row: int | None = None,
@@ -102,12 +102,12 @@ def ways(
     done = run.checkpoints()
     if not done:
         raise RunError(f"{run.path}: nothing is finished there yet; run the recipe first")
-    if id is not None and not re.fullmatch(r"[0-9a-f]{4,16}", id):
+    if question_id is not None and not re.fullmatch(r"[0-9a-f]{4,16}", question_id):
         raise RunError(
-            f"{visible(id, 60)}: wanted an id, 4 to 16 hex digits; "
+            f"{visible(question_id, 60)}: wanted an id, 4 to 16 hex digits; "
             "to look a question up by its words use --text"
         )
-    wanted = id if id is not None else pool.question_id(text or "")
+    wanted = question_id if question_id is not None else pool.question_id(text or "")
     match = pl.col("row") == row if row is not None else pl.col("id").str.starts_with(wanted)
     read = done[0]
     rows = pl.scan_parquet(read.path("rows"), glob=False).filter(match).collect()

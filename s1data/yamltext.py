@@ -166,7 +166,6 @@ def dump(value: Any) -> str:  # noqa: ANN401
     yaml.Representer = Representer
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
-    yaml.allow_unicode = True
     yaml.width = 1_000_000
     out = io.StringIO()
     yaml.dump(value, out)
