@@ -164,8 +164,9 @@ def dump(value: Any) -> str:  # noqa: ANN401
     Representer.add_representer(str, Representer.represent_str)
     yaml = YAML(typ="safe", pure=True)
     yaml.Representer = Representer
+    # ruamel declares the second by its first value, None.
     yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.width = 1_000_000
     out = io.StringIO()
     yaml.dump(value, out)
