@@ -65,6 +65,11 @@ def apply(
     """
     rows = with_places(frame)
     made = {*pool.PLACE_COLUMNS, *stage.uses}
+    if "question" not in frame.columns and "id" not in frame.columns:
+        raise StageError(
+            f"stage {stage.label}: wanted a frame with a column question, "
+            f"got {', '.join(frame.columns) or 'no columns'}; rename the one that holds them"
+        )
     missing = [c for c in stage.reads() if c not in frame.columns and c not in made]
     if missing:
         raise StageError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from s1data import pool
-from s1data.errors import PoolError
+from s1data.errors import PoolError, nearest
 from s1data.sources import open_input, open_source
 from s1data.sources.spec import Input, Source
 
@@ -58,13 +58,24 @@ stages:
 """
 
 
-def recipe_for(path: Path) -> str:
+def recipe_for(path: Path, question: str | None = None) -> str:
     """The text of a recipe for the pool at ``path``, which is read once to count its rows.
+
+    ``question`` names the column that holds the questions, where its name does not tell.
 
     Raises PoolError where there is no pool that can be read, or no column looks like a question.
     """
     names = tuple(open_input(Input(), "POOL", path).schema)
-    columns = _guess(path, names)
+    if path.is_dir() or not path.exists():
+        names = tuple(
+            name for name in names if name != "file"
+        )  # added by the reading of many files
+    if question is not None and question not in names:
+        raise PoolError(
+            f"{path}: wanted a column {question!r}, "
+            f"got {', '.join(names)}{nearest(question, names)}"
+        )
+    columns = _guess(path, names, question)
     slug = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_") or "pool"
     spec = Source(name=slug, path=str(path), columns=tuple(columns.items()))
     rows = open_source(spec).read().rows.height
@@ -93,11 +104,11 @@ def recipe_for(path: Path) -> str:
     )
 
 
-def _guess(path: Path, names: tuple[str, ...]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _guess(path: Path, names: tuple[str, ...], question: str | None) -> dict[str, str]:
+    found = {"question": question} if question not in (None, "question") else {}
     lower = {name.lower(): name for name in reversed(names)}
     for column, likely in GUESSES.items():
-        if column in names:
+        if column in names or column in found:
             continue
         guess = next((lower[g] for g in likely if g in lower), None)
         if guess is not None and guess not in found.values():
@@ -105,6 +116,6 @@ def _guess(path: Path, names: tuple[str, ...]) -> dict[str, str]:
     if "question" not in names and "question" not in found:
         raise PoolError(
             f"{path}: wanted a column that holds questions (such as question, problem or prompt), "
-            f"got {', '.join(names) or 'no columns'}; write `columns: {{question: …}}` in a recipe"
+            f"got {', '.join(names) or 'no columns'}; say which with --question COLUMN"
         )
     return found

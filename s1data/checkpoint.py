@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 import polars as pl
 
 from s1data import digest
+from s1data.errors import RunError
 
 FORMAT: Final = 1
 ROW_GROUP: Final = 65_536
@@ -28,14 +29,22 @@ _FOLDER: Final = re.compile(r"(\d\d)-([a-z0-9][a-z0-9_-]*)|\.old-[0-9a-f]+")
 def write_parquet(frame: pl.DataFrame, path: Path, **metadata: str) -> None:
     """Canonical Parquet (fixed row groups and compression), in place only when whole."""
     part = path.with_name(path.name + ".part")
-    frame.rechunk().write_parquet(
-        part,
-        compression="zstd",
-        compression_level=3,
-        row_group_size=ROW_GROUP,
-        metadata={"s1data.format": str(FORMAT), **metadata},
-    )
-    settle(part, path)
+    try:
+        frame.rechunk().write_parquet(
+            part,
+            compression="zstd",
+            compression_level=3,
+            row_group_size=ROW_GROUP,
+            metadata={"s1data.format": str(FORMAT), **metadata},
+        )
+        settle(part, path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        part.unlink(missing_ok=True)
+        why = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise RunError(
+            f"{path}: could not be written: {why}; what is finished is kept: "
+            "mend the cause (is the disk full?) and run the same command again"
+        ) from error
 
 
 def write_json(value: object, path: Path) -> None:
@@ -86,9 +95,18 @@ class Checkpoint:
         """The Parquet file of a frame the stage left."""
         return self.folder / f"{name}.parquet"
 
-    def read(self, name: str) -> pl.DataFrame:
-        """A frame the stage left."""
-        return pl.read_parquet(self.path(name), glob=False)
+    def read(
+        self, name: str, columns: Sequence[str] | None = None, where: pl.Expr | None = None
+    ) -> pl.DataFrame:
+        """A frame the stage left, or some columns and rows of it; RunError if it is damaged."""
+        lazy = pl.scan_parquet(self.path(name), glob=False)
+        lazy = lazy if where is None else lazy.filter(where)
+        try:
+            return (lazy if columns is None else lazy.select(columns)).collect()
+        except (OSError, pl.exceptions.PolarsError):
+            raise RunError(
+                f"{self.path(name)}: is gone or damaged; run the recipe again, which makes it anew"
+            ) from None
 
     def damaged(self) -> str | None:
         """The name of a file that is gone or not what was written, if any."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -83,16 +84,30 @@ def _one_line(error: click.ClickException) -> str:
 Command = Callable[..., Any]
 
 
+class _Place(click.Path):
+    """A path that is not empty, as one from an unset variable of a shell would be."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - as click declares it
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401
+        if not value:
+            self.fail("a path is wanted, got nothing", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def _recipe_options(command: Command) -> Command:
     options = (
         click.argument("recipe"),
         click.option("--input", "inputs", multiple=True, metavar="[NAME=]PATH",
                      help="Bind a source or input to a file, folder or glob."),
-        click.option("--out", type=click.Path(), metavar="RUN",
+        click.option("--out", type=_Place(), metavar="RUN",
                      help="Run directory (default runs/NAME)."),
         click.option("--limit", type=click.IntRange(min=1), metavar="N",
                      help="Read only the first N rows of each source."),
-        click.option("--from", "borrow_from", type=click.Path(), metavar="RUN",
+        click.option("--from", "borrow_from", type=_Place(), metavar="RUN",
                      help="Reuse another run's stages where nothing differs."),
         click.option("--set", "sets", multiple=True, metavar="LABEL.FIELD=VALUE",
                      help="Change a field; the run is marked as changed."),
@@ -292,7 +307,8 @@ def schema_command() -> None:
     metavar="FILE",
     help="Write here instead of stdout; never over a file.",
 )
-def init_command(*, pool: str, out: str | None) -> None:
+@click.option("--question", metavar="COLUMN", help="The column that holds the questions.")
+def init_command(*, pool: str, out: str | None, question: str | None) -> None:
     """Write a commented recipe for your own pool.
 
     \b
@@ -302,7 +318,7 @@ def init_command(*, pool: str, out: str | None) -> None:
     """
     from s1data.beginning import recipe_for
 
-    text = recipe_for(Path(pool))
+    text = recipe_for(Path(pool), question)
     if out is None:
         click.echo(text, nl=False)
         return
@@ -328,6 +344,8 @@ def _inputs(given: tuple[str, ...]) -> dict[str, str]:
         # A path may hold an equals sign: only what looks like a name is one.
         if not equals or not name.replace("_", "").replace("-", "").isalnum():
             name, path = "", text
+        if not path:
+            raise click.UsageError(f"--input {text}: there is no path behind the equals sign")
         if name in bound:
             raise click.UsageError(f"--input {text}: {name or 'the source'} is bound twice")
         bound[name] = path
@@ -387,10 +405,12 @@ def _summary(done: Run, *, as_json: bool) -> int:
                 f"{'  ' + why if why else ''}"
             )
         if rows is not None:
-            click.echo(f"{rows:,} questions in {done.path / 'selected.parquet'}")
-            click.echo(f"ask where any question went: s1data why {done.path} ID")
+            questions = "question" if rows == 1 else "questions"
+            click.echo(f"{rows:,} {questions} in {done.path / 'selected.parquet'}")
+            place = shlex.quote(str(done.path))
+            click.echo(f"ask where any question went: s1data why {place} ID")
     if short:
-        sys.stderr.write(f"s1data: {rows:,} rows came out, {asked:,} were asked for\n")
+        sys.stderr.write(f"s1data: rows that came out: {rows:,}; asked for: {asked:,}\n")
     return 1 if short else 0
 
 

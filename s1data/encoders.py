@@ -23,7 +23,7 @@ import numpy as np
 
 from s1data import digest
 from s1data.embedding import Encoder, Matrix, Positions, text_key
-from s1data.errors import StageError
+from s1data.errors import StageError, nearest
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -88,6 +88,24 @@ def model_folder(name: str, revision: str | None = None) -> Path:
             f"({type(error).__name__}); {todo}name a model's folder, connect once so that it is "
             f"cached, or use the encoder {TFIDF}, which needs no model"
         ) from error
+
+
+def unlikely_model(name: str) -> tuple[str, str] | None:
+    """What is wanted and what was got, where a name can be no model; nothing is downloaded."""
+    if name in PACKAGED:
+        return None
+    folder = Path(name)
+    if folder.is_dir():
+        if any((folder / file).is_file() for file in ("modules.json", "config.json")):
+            return None
+        return "a model's folder, with modules.json or config.json", f"{name}, which has neither"
+    if name.count("/") == 1 and not name.startswith((".", "/")):
+        return None  # a name on the Hub: whether it is there shows when it is fetched
+    known = (TFIDF, *PACKAGED)
+    return (
+        f"one of {', '.join(known)}, a model on the Hub (owner/name) or a model's folder",
+        f"{name!r}{nearest(name, known)}",
+    )
 
 
 def content_digest(folder: Path) -> str:

@@ -30,7 +30,7 @@ def build(read: Checkpoint, stages: Sequence[Checkpoint]) -> pl.DataFrame:
 
     Raises RunError if kept and dropped do not add up to what was read.
     """
-    rows = pl.read_parquet(read.path("rows"), columns=["row", "id", "source"], glob=False)
+    rows = read.read("rows", ["row", "id", "source"])
     unread = read.read("dropped")
     gone = [
         _with_stage(checkpoint.read("dropped"), checkpoint.label)

@@ -26,9 +26,37 @@ class _Problems(list[str]):
     def add_validation(
         self, error: ValidationError, path: yamltext.Path, who: str, model: type[Frozen]
     ) -> None:
+        """One line for each place that is wrong, however many readings of it were tried."""
+        by_place: dict[yamltext.Path, list[Any]] = {}
         for detail in error.errors(include_url=False, include_context=True):
-            inner = tuple(p for p in detail["loc"] if not str(p).startswith("function-"))
-            self.add((*path, *inner), who + said(detail, inner, model))
+            by_place.setdefault(self._field(path, detail, model), []).append(detail)
+        for inner, details in by_place.items():
+            wanted = list(dict.fromkeys(said(d, inner, model) for d in details))
+            self.add((*path, *inner), who + _either(wanted))
+
+    def _field(self, path: yamltext.Path, detail: Any, model: type[Frozen]) -> yamltext.Path:  # noqa: ANN401
+        # Beside fields and indices a location names the branch of a union or the place in sorted
+        # pairs; those are ours, not the reader's. What stands in the text is the reader's.
+        kept: yamltext.Path = ()
+        for part in detail["loc"]:
+            mine = not kept and part in _names(model)
+            if mine or (*path, *kept, part) in self.document.places:
+                kept = (*kept, part)
+        return kept or tuple(p for p in detail["loc"][:1] if not str(p).startswith("function-"))
+
+
+def _names(model: type[Frozen]) -> set[str]:
+    return {field.alias or name for name, field in model.model_fields.items()}
+
+
+def _either(texts: Sequence[str]) -> str:
+    """``"field n: wanted a or b, got c"`` of several that differ in what is wanted."""
+    parts = [re.fullmatch(r"(field .*?: wanted )(.*)(, got .*)", text, re.DOTALL) for text in texts]
+    same = {(p[1], p[3]) for p in parts if p is not None}
+    if len(texts) > 1 and None not in parts and len(same) == 1:
+        ((head, tail),) = same
+        return f"{head}{' or '.join(p[2] for p in parts if p is not None)}{tail}"
+    return texts[0]
 
 
 def build(document: yamltext.Document) -> Pipeline:
@@ -131,6 +159,11 @@ _WANTED: Final = {
     "float_type": "a number",
     "string_type": "text",
     "tuple_type": "a list",
+    "too_short": "at least {min_length} of them",
+    "too_long": "at most {max_length} of them",
+    "string_too_short": "text, at least {min_length} characters",
+    "string_too_long": "text, at most {max_length} characters",
+    "model_attributes_type": "a mapping of fields",
     "dict_type": "a mapping",
     "mapping_type": "a mapping",
     "model_type": "a mapping of fields",
@@ -158,7 +191,10 @@ def said(detail: Any, inner: Sequence[Any], model: type[Frozen]) -> str:  # noqa
     if detail["type"] in ("value_error", "assertion_error"):
         text = detail["msg"].partition(", ")[2]
         return f"field {field}: {text}" if field else text
-    wanted = _WANTED.get(detail["type"], detail["msg"].removeprefix("Input should be "))
+    kind = detail["type"]
+    if kind == "tuple_type" and _is_mapping(model, field):
+        kind = "dict_type"
+    wanted = _WANTED.get(kind, detail["msg"].removeprefix("Input should be "))
     got = "nothing" if detail["type"] == "missing" else _short(detail["input"])
     text = f"field {field}: wanted {wanted.format(**context)}, got {got}"
     if detail["type"] == "literal_error" and isinstance(detail["input"], str):
@@ -166,8 +202,15 @@ def said(detail: Any, inner: Sequence[Any], model: type[Frozen]) -> str:  # noqa
     return text
 
 
+def _is_mapping(model: type[Frozen], field: str) -> bool:
+    schema = model.model_json_schema(by_alias=True)["properties"].get(
+        field.split(".", maxsplit=1)[0], {}
+    )
+    return "object" in schema.get("type", ())
+
+
 def _short(value: object) -> str:
-    if isinstance(value, list | tuple | dict):
+    if value is None or isinstance(value, list | tuple | dict):
         return _kind(value)
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

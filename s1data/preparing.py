@@ -7,15 +7,17 @@ their schema. All problems are said at once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from s1data import digest, pool
-from s1data.errors import RecipeError, nearest
+from s1data.errors import PoolError, RecipeError, nearest
 from s1data.sources import Opened, OpenedInput, open_input, open_source
 from s1data.stage import Enricher, GlobalEnricher, Problem
+from s1data.yamltext import Path
 
 if TYPE_CHECKING:
     from s1data.recipe import Pipeline
@@ -64,17 +66,34 @@ def prepare(
     ``datasets.Dataset``; the empty name means the only source. Raises RecipeError or PoolError.
     """
     bound = _bound(pipeline, given or {})
-    sources = {s.name: open_source(s, bound.get(s.name)) for s in pipeline.sources}
     read = {name for stage in pipeline.stages for name in stage.inputs()}
-    inputs = {
-        name: open_input(spec, name, bound.get(name))
-        for name, spec in pipeline.inputs.items()
-        if name in read or name in bound
-    }
+    sources: dict[str, Opened] = {}
+    inputs: dict[str, OpenedInput] = {}
+    closed: list[str] = []
+    for i, spec in enumerate(pipeline.sources):
+        with _noting(closed, "" if spec.name in bound else pipeline.at(("sources", i))):
+            sources[spec.name] = open_source(spec, bound.get(spec.name))
+            _ = sources[spec.name].schema
+    for name, place in pipeline.inputs.items():
+        if name in read or name in bound:
+            with _noting(closed, "" if name in bound else pipeline.at(("inputs", name))):
+                inputs[name] = open_input(place, name, bound.get(name))
+                _ = inputs[name].schema
+    if closed:
+        raise PoolError("\n".join(closed))
     problems = list(_problems(pipeline, sources, inputs))
     if problems:
-        raise RecipeError("\n".join(f"{pipeline.name}: {text}" for text in problems))
+        raise RecipeError("\n".join(problems))
     return Prepared(pipeline, sources, inputs, limit)
+
+
+@contextmanager
+def _noting(problems: list[str], place: str) -> Iterator[None]:
+    """Notes what cannot be opened, so that all of it is said at once."""
+    try:
+        yield
+    except PoolError as error:
+        problems.append(f"{place}: {error}" if place else str(error))
 
 
 def _bound(pipeline: Pipeline, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,10 +119,12 @@ def _problems(
     pipeline: Pipeline, sources: Mapping[str, Opened], inputs: Mapping[str, OpenedInput]
 ) -> Iterator[str]:
     columns = _pool_columns(sources)
-    yield from _clashes(sources)
+    for i, text in _clashes(sources):
+        yield f"{pipeline.at(('sources', i))}: {text}"
     input_columns = {name: opened.schema for name, opened in inputs.items()}
-    for stage in pipeline.stages:
-        who = f"stage {stage.label}"
+    for i, stage in enumerate(pipeline.stages):
+        path: Path = ("stages", i, stage.stage_name())
+        who = f"{pipeline.at(path)}: stage {stage.label}"
         for name in stage.reads():
             if name not in columns and name not in stage.uses:
                 made = [s.label for s in pipeline.stages if _adds(s, name)]
@@ -112,7 +133,8 @@ def _problems(
         # A stage may judge only what it can see: columns that are missing were named above.
         if all(n in columns or n in stage.uses for n in stage.reads()):
             for problem in stage.check(columns, input_columns):
-                yield f"{who}: {_in_words(problem)}"
+                at = pipeline.at((*path, problem.field)) if problem.field else pipeline.at(path)
+                yield f"{at}: stage {stage.label}: {_in_words(problem)}"
         if isinstance(stage, Enricher | GlobalEnricher):
             columns |= stage.adds()
 
@@ -129,17 +151,15 @@ def _pool_columns(sources: Mapping[str, Opened]) -> dict[str, pl.DataType]:
     return columns
 
 
-def _clashes(sources: Mapping[str, Opened]) -> Iterator[str]:
+def _clashes(sources: Mapping[str, Opened]) -> Iterator[tuple[int, str]]:
     owner: dict[str, str] = {}
-    for source, opened in sources.items():
+    for i, (source, opened) in enumerate(sources.items()):
         for name in opened.brings:
             first = owner.setdefault(name, source)
             mine, other = opened.schema[name], sources[first].schema[name]
             if mine != other:
-                yield (
-                    f"source {source}: column {name} is {mine}, but {other} in source {first}; "
-                    "wanted one dtype: rename one of them in `columns`"
-                )
+                text = f"column {name} is {mine}, but {other} in source {first}"
+                yield i, f"source {source}: {text}; wanted one dtype: rename one in `columns`"
 
 
 def _in_words(problem: Problem) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import Field, SerializeAsAny, field_validator, model_validator
+from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_validator
 
 from s1data import digest, published, yamltext
 from s1data.errors import RecipeError, nearest
@@ -28,7 +28,7 @@ _NAME: Final = r"^[a-z0-9][a-z0-9._-]*$"
 class Head(Frozen):
     """What a recipe says of itself."""
 
-    name: str = Field(pattern=_NAME, description="Name of the set that comes out.")
+    name: str = Field(pattern=_NAME, max_length=80, description="Name of the set that comes out.")
     version: str = Field(
         pattern=r"^\d{4}\.\d{1,2}\.\d+$", description="Year.month.number of the recipe itself."
     )
@@ -45,6 +45,8 @@ class Pipeline(Head):
     inputs: Mapping[str, Input] = Field(default={}, description="Further files stages read.")
     stages: tuple[SerializeAsAny[Stage], ...] = Field(min_length=1, description="In order.")
 
+    _document: yamltext.Document | None = PrivateAttr(default=None)
+
     @field_validator("inputs", mode="after")
     @classmethod
     def _inputs_are_frozen(cls, inputs: Mapping[str, Input]) -> Mapping[str, Input]:
@@ -56,6 +58,17 @@ class Pipeline(Head):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def __eq__(self, other: object) -> bool:
+        # Where a recipe was read from is no part of it.
+        return isinstance(other, Pipeline) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.__dict__.values()))
+
+    def at(self, path: yamltext.Path) -> str:
+        """``file:line:column`` of a part, where the recipe was read from a text; else its name."""
+        return self.name if self._document is None else self._document.at(path)
 
     @property
     def title(self) -> str:
@@ -105,7 +118,10 @@ class Pipeline(Head):
         """Reads a recipe from YAML text; ``name`` stands in messages."""
         from s1data.parsing import build
 
-        return build(yamltext.parse(text, name))
+        document = yamltext.parse(text, name)
+        pipeline = build(document)
+        pipeline._document = document  # noqa: SLF001 - its own
+        return pipeline
 
     def to_yaml(self) -> str:
         """Canonical YAML: every field of a stage stands there, so a later default changes none."""
@@ -160,29 +176,32 @@ def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def misfits(pipeline: Pipeline) -> Iterator[tuple[yamltext.Path, str]]:
     """What only shows when the parts stand together, with the path of each."""
-    for kind, names in (
-        ("sources", [s.name for s in pipeline.sources]),
-        ("stages", [s.label for s in pipeline.stages]),
-    ):
-        for i, name in enumerate(names):
-            if name in names[:i]:
-                hint = "; give one of them a label with `as:`" if kind == "stages" else ""
-                yield (kind, i), f"the name {name} stands twice; wanted every name once{hint}"
-            if kind == "stages" and name in RESERVED_LABELS:
-                yield (kind, i), f"the label {name} is the reading's own; give another with `as:`"
+    labels = [stage.label for stage in pipeline.stages]
     sources = [source.name for source in pipeline.sources]
+    yield from _doubles("sources", sources, "")
+    yield from _doubles("stages", labels, "; give one of them a label with `as:`")
+    for i, label in enumerate(labels):
+        if label in RESERVED_LABELS:
+            yield ("stages", i), f"the label {label} is the reading's own; give another with `as:`"
+    for name in pipeline.inputs:
+        if name in sources:
+            yield ("inputs", name), f"input {name}: a source has that name; wanted another one"
     for i, stage in enumerate(pipeline.stages):
-        for name in stage.sources():
-            if name not in sources:
-                text = f"names the source {name!r}, but `sources:` has {', '.join(sources)}"
-                place = ("stages", i, stage.stage_name())
-                yield place, f"stage {stage.label}: {text}{nearest(name, sources)}"
-        for name in stage.inputs():
-            if name not in pipeline.inputs:
-                known = ", ".join(pipeline.inputs) or "none"
-                text = f"reads the input {name!r}, but `inputs:` has {known}"
-                place = ("stages", i, stage.stage_name())
-                yield place, f"stage {stage.label}: {text}{nearest(name, pipeline.inputs)}"
+        for named, does, key, known in (
+            (stage.sources(), "names the source", "sources", sources),
+            (stage.inputs(), "reads the input", "inputs", list(pipeline.inputs)),
+        ):
+            for name in named:
+                if name not in known:
+                    text = f"{does} {name!r}, but `{key}:` has {', '.join(known) or 'none'}"
+                    place = ("stages", i, stage.stage_name())
+                    yield place, f"stage {stage.label}: {text}{nearest(name, known)}"
+
+
+def _doubles(kind: str, names: list[str], hint: str) -> Iterator[tuple[yamltext.Path, str]]:
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            yield (kind, i), f"the name {name} stands twice; wanted every name once{hint}"
 
 
 def asked_for(pipeline: Pipeline) -> int | None:

@@ -60,11 +60,12 @@ class Run:
         """Opens a run directory; RunError if there is none."""
         folder = Path(path)
         if not (folder / "pipeline.yaml").is_file():
-            beside = [p.name for p in folder.parent.iterdir()] if folder.parent.is_dir() else []
+            got = "another folder" if folder.is_dir() else "a file"
+            if not folder.exists():
+                beside = folder.parent.iterdir() if folder.parent.is_dir() else ()
+                got = f"nothing by that name{nearest(folder.name, [p.name for p in beside])}"
             raise RunError(
-                f"{folder}: wanted a run directory (one with pipeline.yaml in it), got "
-                f"{'another folder' if folder.is_dir() else 'nothing by that name'}"
-                f"{nearest(folder.name, beside)}"
+                f"{folder}: wanted a run directory (one with pipeline.yaml in it), got {got}"
             )
         return cls(folder)
 
@@ -231,7 +232,9 @@ def _finished(home: Path, prepared: Prepared) -> Run | None:
         )
     except (OSError, ValueError, KeyError):
         return None
-    return found if same and len(found.checkpoints()) == len(found.cached) else None
+    left = found.checkpoints()
+    whole_and_sound = len(left) == len(found.cached) and not any(c.damaged() for c in left)
+    return found if same and whole_and_sound else None
 
 
 class _Runner:
@@ -322,7 +325,7 @@ class _Runner:
             found = self.shelf.put(number, found)
         self._is_done(found)
         if found.has("dropped"):
-            state.drop(pl.read_parquet(found.path("dropped"), columns=["row"], glob=False)["row"])
+            state.drop(found.read("dropped", ["row"])["row"])
         if found.has("columns"):
             state.add(found.path("columns"))
 

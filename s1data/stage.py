@@ -173,6 +173,7 @@ class Stage(Frozen):
         default=None,
         alias="as",
         pattern=f"^{LABEL.pattern}$",
+        max_length=60,
         description="Label of the stage in this recipe; its name unless given.",
     )
 
@@ -304,7 +305,7 @@ class GlobalEnricher(Global, _Adds):
 class Selector(Global, _Drops):
     """Puts the rows in an order and keeps the first ``n``; says why for every row."""
 
-    n: int = Field(gt=0, description="How many rows to keep.")
+    n: int = Field(gt=0, lt=2**32, description="How many rows to keep.")
 
     def ranks(self, keys: pl.DataFrame, engine: Engine) -> pl.DataFrame:
         """One line per key row: ``row``, ``rank`` (1 is first), ``reason`` and ``evidence``.

@@ -102,28 +102,35 @@ def ways(
     done = run.checkpoints()
     if not done:
         raise RunError(f"{run.path}: nothing is finished there yet; run the recipe first")
+    question_id = question_id.lower() if question_id is not None else None
     if question_id is not None and not re.fullmatch(r"[0-9a-f]{4,16}", question_id):
         raise RunError(
             f"{visible(question_id, 60)}: wanted an id, 4 to 16 hex digits; "
             "to look a question up by its words use --text"
         )
+    if not (text or "").isascii() and any("\ud800" <= c <= "\udfff" for c in text or ""):
+        raise RunError("--text: wanted text, got bytes that are not UTF-8")
     wanted = question_id if question_id is not None else pool.question_id(text or "")
     match = pl.col("row") == row if row is not None else pl.col("id").str.starts_with(wanted)
     read = done[0]
-    rows = pl.scan_parquet(read.path("rows"), glob=False).filter(match).collect()
-    unread = read.read("dropped").filter(match)
+    rows = read.read("rows", where=match)
+    unread = read.read("dropped", where=match)
     if rows.is_empty() and unread.is_empty():
         asked = f"the id {wanted}" if row is None else f"the row number {row}"
         raise RunError(
             f"{run.path}: no question with {asked} was read; give the first digits of an "
             "id, the exact text with --text, or the ledger's row number with --row"
         )
-    lost = [_unread(line) for line in unread.iter_rows(named=True)]
+    lost = [_unread(line, read) for line in unread.iter_rows(named=True)]
     return lost + [_way(run, done, rows[i]) for i in range(rows.height)]
 
 
-def _unread(line: dict[str, Any]) -> Way:
-    words = _fill(sources.REASONS.get(line["reason"], ""), json.loads(line["evidence"] or "{}"))
+def _unread(line: dict[str, Any], read: Checkpoint) -> Way:
+    evidence = json.loads(line["evidence"] or "{}")
+    files = read.record["sources"].get(line["source"], {}).get("files", ())
+    if 1 <= evidence.get("file", 0) <= len(files):
+        evidence["file"] = files[evidence["file"] - 1]["name"]
+    words = _fill(sources.REASONS.get(line["reason"], ""), evidence)
     step = Step("read", "dropped", words, line["reason"])
     return Way(line["row"], line["id"], line["source"], None, "dropped", (step,))
 
@@ -179,7 +186,7 @@ def _past(stage: Stage, checkpoint: Checkpoint, row: pl.DataFrame) -> tuple[Step
 
 
 def _line(checkpoint: Checkpoint, name: str, row: int) -> pl.DataFrame:
-    return pl.scan_parquet(checkpoint.path(name), glob=False).filter(pl.col("row") == row).collect()
+    return checkpoint.read(name, where=pl.col("row") == row)
 
 
 def _said(

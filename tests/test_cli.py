@@ -72,7 +72,7 @@ def test_quiet_says_nothing_and_the_log_file_everything(folder):
 def test_fewer_rows_than_asked_for_is_not_success(folder):
     done = call("run", "small.yaml", "--set", "keep.n=5000", cwd=folder)
     assert done.returncode == 1
-    assert "rows came out, 5,000 were asked for" in done.stderr
+    assert "asked for: 5,000" in done.stderr
     assert (folder / "runs/small/selected.parquet").exists()
 
 
@@ -173,3 +173,27 @@ def test_lists_are_there_for_people_and_programs():
     assert "example:" in call("stages", "drop_contaminated").stdout
     assert "quickstart" in call("recipes").stdout
     assert "$defs" in json.loads(call("schema").stdout)
+
+
+@pytest.mark.parametrize("option", ["--out", "--from", "--input"])
+def test_an_empty_path_is_no_path(folder, option):
+    value = "sums=" if option == "--input" else ""
+    done = call("run", "small.yaml", option, value, cwd=folder)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_full_disk_is_one_line_and_the_run_goes_on_after(folder):
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096));"
+        "from s1data.cli import main; main(sys.argv[1:])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", limited, "run", "small.yaml", "--quiet"],
+        cwd=folder, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "could not be written" in done.stderr
+    assert not list(folder.rglob("*.part"))
+    assert call("run", "small.yaml", cwd=folder).returncode == 0

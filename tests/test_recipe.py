@@ -174,6 +174,7 @@ def test_the_schema_is_valid_and_knows_every_stage():
 
 def test_the_schema_accepts_the_recipes_and_refuses_what_loading_refuses():
     import jsonschema
+
     from s1data import yamltext
 
     check = jsonschema.Draft202012Validator(schema.schema())

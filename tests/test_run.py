@@ -349,3 +349,40 @@ def test_a_stage_that_looks_at_all_rows_refuses_rows_without_a_question():
 
     with pytest.raises(s1data.StageError, match="1 rows have no question"):
         s1data.apply(KeepRandom(n=1), pl.DataFrame({"question": ["What is 2 + 2?", None]}))
+
+
+def test_a_finished_run_with_a_damaged_checkpoint_is_mended(pipeline, tmp_path):
+    run = pipeline.run(tmp_path / "run")
+    before = results(run)
+    rows = run.path / "stages" / "00-read" / "rows.parquet"
+    rows.write_bytes(rows.read_bytes()[:100])
+    with pytest.raises(s1data.RunError, match=r"rows.parquet: is gone or damaged"):
+        run.why(row=2)
+    again = pipeline.run(tmp_path / "run")
+    assert what_ran(again) == ["read"]
+    assert results(again) == before
+    assert again.why(row=2)
+
+
+def test_all_that_is_wrong_with_data_is_said_at_once_with_its_place(pool, tmp_path):
+    text = pools.RECIPE.replace("[answer]", "[anser]").replace("[question]", "[qestion]")
+    with pytest.raises(s1data.S1DataError) as error:
+        pools.pipeline(pool, text).run(tmp_path / "run")
+    assert "small.yaml:7:" in str(error.value)
+    with pytest.raises(s1data.S1DataError) as error:
+        pools.pipeline(pool, pools.RECIPE.replace("[answer]", "[anser]")).run(tmp_path / "run")
+    assert str(error.value).startswith("small.yaml:9:")
+    (pool / "sums.jsonl").unlink()
+    (pool / "bench.csv").unlink()
+    with pytest.raises(s1data.PoolError) as error:
+        pools.pipeline(pool).run(tmp_path / "run")
+    assert [line.split(": ")[0] for line in str(error.value).splitlines()] == [
+        "small.yaml:4:5", "small.yaml:7:3",
+    ]  # fmt: skip
+
+
+def test_a_frame_without_questions_is_refused():
+    from s1data.stages import KeepRandom
+
+    with pytest.raises(s1data.StageError, match="a column question"):
+        s1data.apply(KeepRandom(n=1), pl.DataFrame({"text": ["x"]}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Final
@@ -131,7 +132,11 @@ class OpenedInput(_Placed):
         raw = self._reader.read(self._takes, None)
         if raw.refused.height:
             reason, evidence = raw.refused.select("reason", "evidence").row(0)
-            msg = f"{self._who}: {sentence(reason, evidence)}; mend the line, or leave it out"
+            said = sentence(reason, evidence)
+            if isinstance(self._reader, Files):
+                at = json.loads(evidence)
+                said = f"line {at['line']} of {self._reader.paths[at['file'] - 1]}: {at['wrong']}"
+            msg = f"{self._who}: {said}; mend the line, or leave it out"
             raise PoolError(msg)
         frame = raw.frame.drop("position")
         if self._stems is None:

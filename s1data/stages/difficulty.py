@@ -43,6 +43,11 @@ class DropSolved(Filter):
     }
     example: ClassVar = {"unknown": "drop"}
 
+    def in_words(self, evidence: Evidence) -> str:
+        if evidence.reason == "no_verdict" and not evidence["unknown_of"]:
+            return "Undecided: no solver has tried it."
+        return super().in_words(evidence)
+
     @model_validator(mode="after")
     def _rule_can_be_met(self) -> DropSolved:
         if len(set(self.solvers)) != len(self.solvers):

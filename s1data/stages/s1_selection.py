@@ -171,7 +171,7 @@ class KeepS1(Ordering):
         "last_length": pl.Float64(),
     }
 
-    n: int = Field(default=1000, gt=0, description="How many rows to keep.")
+    n: int = Field(default=1000, gt=0, lt=2**32, description="How many rows to keep.")
     seed: int = Field(default=0, ge=0, description="Seed of the draws.")
     form: Literal["paper", "notebook"] = Field(
         default="paper",

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from s1data import pool
 from s1data.embedding import Encoder, Matrix, Positions, encoder_of, keys_of
-from s1data.encoders import TFIDF, TfidfSvd, model_encoder
+from s1data.encoders import TFIDF, TfidfSvd, model_encoder, unlikely_model
 from s1data.errors import StageError
 from s1data.stage import Engine, GlobalEnricher, Problem, Table, Vectors
 
@@ -80,6 +80,8 @@ class AddEmbedding(GlobalEnricher):
             if (value := getattr(self, name)) is not None:
                 wanted = "no such field with" if fast else f"only with {TFIDF}, not with"
                 yield Problem(name, f"{wanted} the encoder {self.encoder}", str(value))
+        if not fast and (wrong := unlikely_model(self.encoder)):
+            yield Problem("encoder", *wrong)
         if self.revision_pin is not None and Path(self.encoder).is_dir():
             yield Problem("revision_pin", "the name of a Hub model beside it", self.encoder)
 

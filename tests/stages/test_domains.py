@@ -168,7 +168,7 @@ def test_there_are_never_more_clusters_than_distinct_vectors(
         out = act(AddClusterDomain(**fields), planted(vectors, engine), engine).added
     assert out["domain"].n_unique() == domains
     assert out["domain"].null_count() == out["domain_score"].null_count() == 0
-    said = f"k is 9, but there are only {domains} distinct vectors: {domains} clusters"
+    said = f"k is 9, but there are {domains} distinct vectors: at most {domains} clusters"
     assert (said in caplog.text) == ("k" in fields)
 
 
