@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 STAGES = """\
   - drop_incomplete: {needs: [answer]}
   - drop_duplicates
-  - drop_contaminated: {against: [bench]}
+  - drop_contaminated: {against: [bench], n: 14}
   - add_embedding: {encoder: tfidf-svd, dimensions: 16}
   - add_cluster_domain: {k: 8}
   - keep_diverse: {as: keep, n: 200, seed: 1}

@@ -135,7 +135,8 @@ class OpenedInput(_Placed):
             said = sentence(reason, evidence)
             if isinstance(self._reader, Files):
                 at = json.loads(evidence)
-                said = f"line {at['line']} of {self._reader.paths[at['file'] - 1]}: {at['wrong']}"
+                wrong = at.get("wrong") or f"the question is {at['got']}, not text"
+                said = f"line {at['line']} of {self._reader.paths[at['file'] - 1]}: {wrong}"
             msg = f"{self._who}: {said}; mend the line, or leave it out"
             raise PoolError(msg)
         frame = raw.frame.drop("position")

