@@ -1,7 +1,5 @@
 """A SIGKILL at any moment costs the stage under way and nothing else."""
 
-import random
-import signal
 import subprocess
 import sys
 import time
@@ -9,7 +7,7 @@ import time
 import polars as pl
 import pytest
 
-from tests import pools
+from tests import kills, pools
 
 pytestmark = pytest.mark.slow
 
@@ -53,19 +51,10 @@ def test_thirty_kills_and_the_same_bytes(recipe, tmp_path, monkeypatch):
     monkeypatch.setenv("S1DATA_CACHE", str(tmp_path / "cache-1"))
     seconds = whole(recipe, "straight")
     monkeypatch.setenv("S1DATA_CACHE", str(tmp_path / "cache-2"))
-    draw = random.Random(20261124)
-    killed = 0
-    for round_ in range(30):
-        process = start(recipe, "killed")
-        time.sleep(draw.uniform(0.1, seconds * 1.05))
-        process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
-        process.stderr.close()
-        if round_ % 6 == 5:  # begin anew, so that early stages are hit again and again
-            (recipe / "killed" / "manifest.json").unlink(missing_ok=True)
-            for record in (recipe / "killed" / "stages").glob("0[1-9]-*/record.json"):
-                record.unlink()
-    assert killed >= 15
+    run = recipe / "killed"
+    kills.kill_often(
+        lambda: start(recipe, "killed"), 30, 20261124, seconds, lambda: kills.forget(run)
+    )
     whole(recipe, "killed")
     assert bytes_of(recipe, "killed") == bytes_of(recipe, "straight")
     ledger = pl.read_parquet(recipe / "killed" / "ledger.parquet")

@@ -5,11 +5,8 @@ of any rule that matters on real text shows here.
 """
 
 import os
-import random
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +15,7 @@ import pytest
 from s1data.progress import Lines
 from s1data.recipe import Pipeline
 from s1data.stage import Selector
+from tests import kills
 
 pytestmark = pytest.mark.real
 
@@ -139,14 +137,11 @@ def test_a_killed_run_goes_on_to_the_same_bytes(run, given, tmp_path):
     code = "import sys; from s1data.cli import main; main(sys.argv[1:])"
     command = [sys.executable, "-c", code, "run", str(recipe), "--out", "run", "--quiet", *binds]
     env = os.environ | {"S1DATA_CACHE": str(tmp_path / "cache")}
-    draw = random.Random(7)
-    killed = 0
-    for _ in range(6):
-        process = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL)
-        time.sleep(draw.uniform(1, 5))
-        process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
-    assert killed >= 3
+
+    def start():
+        return subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL)
+
+    kills.kill_often(start, 6, 7, 8.0, lambda: kills.forget(tmp_path / "run"))
     subprocess.run(
         command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, check=True, timeout=600
     )
