@@ -42,11 +42,12 @@ ci:
 	bash .ci/run
 
 # hatchling (with editables) builds both the editable install and the wheel from .venv itself, so that its version
-# is one of the pinned ones: pip does not pass constraints on to an isolated build.
+# is one of the pinned ones: pip does not pass constraints on to an isolated build. setuptools is for dependencies
+# that come as source only (cellpylib): the one that venv brings cannot make wheels without help.
 $(VENV)/quickstart.stamp: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("s1data needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) hatchling editables
+	$(PIP) hatchling editables setuptools
 	$(PIP) --no-build-isolation --editable '.[quickstart]'
 	@touch $@
 
