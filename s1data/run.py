@@ -37,7 +37,7 @@ from s1data.errors import RecipeError, RunError, StageError, nearest
 from s1data.preparing import Prepared, prepare
 from s1data.progress import Remarks, Silent, Teller
 from s1data.recipe import Pipeline
-from s1data.stage import GlobalEnricher, GlobalFilter, Stage
+from s1data.stage import Global, GlobalEnricher, GlobalFilter, Stage
 from s1data.state import State
 
 if TYPE_CHECKING:
@@ -317,6 +317,7 @@ class _Runner:
                     "key": key,
                     "payload": payload,
                     **_counts(state.alive.len(), outcome.dropped),
+                    "figures": _figures(stage, outcome),
                     **_cost(start),
                 }
                 found = files.finish(record)
@@ -426,6 +427,12 @@ def _counts(rows_in: int, dropped: pl.DataFrame) -> dict[str, Any]:
         "rows_out": rows_in - dropped.height,
         "reasons": dict(reasons.iter_rows()),
     }
+
+
+def _figures(stage: Stage, outcome: Outcome) -> dict[str, Any]:
+    if not isinstance(stage, Global) or outcome.artefact is None:
+        return {}
+    return stage.figures(outcome.artefact)
 
 
 def _cost(start: float) -> dict[str, Any]:

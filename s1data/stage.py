@@ -285,6 +285,10 @@ class Global(Stage):
         """Whether a stored artefact still stands; False where what it points to is gone."""
         return True
 
+    def figures(self, artefact: pl.DataFrame) -> dict[str, Any]:  # noqa: ARG002 - for subclasses
+        """Small JSON-able counts for the stage's record and the manifest."""
+        return {}
+
 
 class GlobalFilter(Global, _Drops):
     """A Global that drops rows."""

@@ -327,6 +327,18 @@ def kept_if(case):
         assert not still, f"{change} does not keep rows {still[:5]}"
 
 
+def figures_can_be_written(case):
+    """What a Global says of its work fits a manifest, and says it of the artefact alone."""
+    if not isinstance(case.stage, Global) or case.outcome.artefact is None:
+        return
+    said = case.stage.figures(case.outcome.artefact)
+    assert isinstance(said, dict)
+    text = digest.canonical_json(said)
+    assert json.loads(text) == said, "only what JSON holds"
+    assert len(text) < 20_000, "small figures, not tables"
+    assert case.stage.figures(case.outcome.artefact.clone()) == said
+
+
 def assert_same_outcome(one, two):
     for name in ("kept", "dropped", "added", "ranks", "artefact"):
         a, b = getattr(one, name), getattr(two, name)
@@ -348,4 +360,5 @@ OF_ITS_WORK = (
     selects_exactly,
     evidence_in_words,
     kept_if,
+    figures_can_be_written,
 )
