@@ -29,6 +29,18 @@ ATTEMPT: Final = pl.Struct(
 ``verdict`` is True (right), False (wrong) or null (nobody judged it); ``method`` says who did.
 """
 
+BENCHMARK_HIT: Final = pl.Struct(
+    {
+        "benchmark": pl.String,
+        "item": pl.UInt32,
+        "method": pl.String,
+        "column": pl.String,
+        "score": pl.Float64,
+        "allowed": pl.String,
+    }
+)
+"""A benchmark item that a row matches, and the reason for which it may stay."""
+
 SOURCE_COLUMNS: Final[dict[str, pl.DataType]] = {
     "question": pl.String(),
     "solution": pl.String(),
@@ -53,6 +65,7 @@ STAGE_COLUMNS: Final[dict[str, pl.DataType]] = {
     "embedding": pl.String(),
     "domain": pl.String(),
     "domain_score": pl.Float64(),
+    "benchmark_hits": pl.List(BENCHMARK_HIT),
 }
 """What stages add. ``embedding`` is the key of a vector in the embedding cache, not the vector."""
 
