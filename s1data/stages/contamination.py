@@ -51,7 +51,7 @@ ARTEFACT: Final = pl.Schema(
     }
 )
 """One line per row, method, column and item; ``first`` marks the item evidence names. Where the
-match is a row of an earlier source, its n-gram is read again from the question, from word ``at``."""
+match is a row of an earlier source, the n-gram is read from the question, from word ``at`` on."""
 
 
 class DropContaminated(HeldAgainst, GlobalFilter):
@@ -67,8 +67,8 @@ class DropContaminated(HeldAgainst, GlobalFilter):
     the first item in the order of ``against`` (of fuzzy, the most alike), and ``span``, the words
     that matched; a digest of them where the benchmark's authors ask that items are not shown.
     ``item`` counts from 0 within its benchmark. ``run`` is the longest run of words shared with any
-    item, ``fuzzy`` the best
-    score of fuzzy, ``pool_rows`` how many rows have the n-gram, ``found_by`` every method that found the row.
+    item, ``fuzzy`` the best score of fuzzy, ``pool_rows`` how many rows have the n-gram,
+    ``found_by`` every method that found the row.
     A benchmark is named by the input's column ``benchmark``, else ``file``, else by the input.
 
     With ``cross_source`` a question is also held against the accepted questions of the sources
@@ -173,7 +173,7 @@ class DropContaminated(HeldAgainst, GlobalFilter):
         others = tuple(name for name in self.cross_source if name != source)
         if evidence.reason == "in_earlier_source":
             return {"cross_source": others}
-        by = evidence["found_by"]
+        by = evidence.values.get("found_by") or ("ngram8",)
         change: dict[str, Any] = {}
         gone = {"normalised"} & set(by)
         if {"ngram8", "rare_ngram8"} & set(by):
