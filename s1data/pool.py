@@ -90,6 +90,17 @@ TRACE_FLAW: Final = pl.Struct(
     {"teacher": pl.String, "sample": pl.UInt32, "flaw": pl.String, "found": pl.String}
 )
 """One thing wrong with the trace (teacher, sample) of the same row, and what shows it."""
+BENCHMARK_HIT: Final = pl.Struct(
+    {
+        "benchmark": pl.String,
+        "item": pl.UInt32,
+        "method": pl.String,
+        "column": pl.String,
+        "score": pl.Float64,
+        "allowed": pl.String,
+    }
+)
+"""A benchmark item that a row matches, and the reason for which it may stay."""
 
 SOURCE_COLUMNS: Final[dict[str, pl.DataType]] = {
     "question": pl.String(),
@@ -121,6 +132,7 @@ STAGE_COLUMNS: Final[dict[str, pl.DataType]] = {
     "embedding": pl.String(),
     "domain": pl.String(),
     "domain_score": pl.Float64(),
+    "benchmark_hits": pl.List(BENCHMARK_HIT),
 }
 """What stages add. ``embedding`` is the key of a vector in the embedding cache, not the vector."""
 

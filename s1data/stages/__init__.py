@@ -42,6 +42,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "keep_longest": "selection:KeepLongest",
     "keep_diverse": "selection:KeepDiverse",
     "keep_top": "selection:KeepTop",
+    "check_contaminated": "last_gate:CheckContaminated",
 }
 """Stage name to ``module:Class`` in this package: a stage's module is imported when first used."""
 
