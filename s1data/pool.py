@@ -51,6 +51,8 @@ PLACE_COLUMNS: Final[dict[str, pl.DataType]] = {
 STAGE_COLUMNS: Final[dict[str, pl.DataType]] = {
     "attempts": pl.List(ATTEMPT),
     "embedding": pl.String(),
+    "template_group": pl.String(),
+    "template_group_size": pl.UInt32(),
     "domain": pl.String(),
     "domain_score": pl.Float64(),
 }
