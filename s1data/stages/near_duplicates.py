@@ -20,7 +20,7 @@ from s1data.stage import Engine, Evidence, GlobalFilter, Table
 from s1data.stages import minhash
 from s1data.stages.duplicates import worth
 from s1data.stages.linking import best_first, giving_way
-from s1data.stages.shingles import jaccard, numbers, shingles
+from s1data.stages.shingles import content_words, jaccard, numbers, shingles, words_apart
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -58,7 +58,7 @@ class DropNearDuplicates(GlobalFilter):
         ),
     }
     evidence: ClassVar[Mapping[str, Any]] = EVIDENCE
-    example: ClassVar[Mapping[str, Any]] = {"threshold": 0.6, "shingle": 2}
+    example: ClassVar[Mapping[str, Any]] = {"threshold": 0.6, "shingle": 2, "words_apart": 2}
 
     threshold: float = Field(
         default=0.8, ge=0.5, le=1.0, description="Least Jaccard index of two questions alike."
@@ -66,6 +66,12 @@ class DropNearDuplicates(GlobalFilter):
     shingle: int = Field(default=3, ge=1, le=16, description="Tokens in a shingle.")
     same_numbers: bool = Field(
         default=True, description="Whether two questions alike must have the same numbers."
+    )
+    words_apart: int | None = Field(
+        default=0,
+        ge=0,
+        description="Most words (little ones aside) that may stand in one of two questions only; "
+        "any number if null.",
     )
     normalisation: Normalisation = Field(
         default=Normalisation(), description="What is done to texts before they are compared."
@@ -80,6 +86,7 @@ class DropNearDuplicates(GlobalFilter):
             *worth(rows),
             shingles(texts, self.shingle).alias("shingles"),
             numbers(texts).alias("numbers"),
+            content_words(texts).alias("words"),
         ).filter(texts.is_not_null())
 
     def identify(self, keys: Table, engine: Engine) -> pl.DataFrame:
@@ -106,6 +113,10 @@ class DropNearDuplicates(GlobalFilter):
         left, right = minhash.candidates(lists, apart)
         score = jaccard(lists, left, right)
         alike = score >= self.threshold
+        if self.words_apart is not None:
+            left, right, score = left[alike], right[alike], score[alike]
+            words = rows.get_column("words").gather(single)
+            alike = words_apart(words, left, right) <= self.words_apart
         if apart is not None and len(left):  # equal bucket keys may be chance
             alike &= apart.to_numpy()[left] == apart.to_numpy()[right]
         return (

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 PIECE: Final = r"[\p{L}\p{M}\p{N}]+|[^\s\p{L}\p{M}\p{N}]"
 NUMBER: Final = r"[0-9]+(?:\.[0-9]+)?"
+LITTLE_WORDS: Final = (
+    "a", "an", "the", "of", "to", "in", "on", "is", "are", "was", "be", "and", "that", "this",
+    "for", "by", "with", "as", "at", "it", "its", "s", "then", "more", "asy", "frac",
+)  # fmt: skip
+"""Words that may come and go without another question being asked; no negation, no variable."""
 ODD: Final = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
 PAIRS_AT_A_TIME: Final = 200_000
 """Pairs whose sets are held at once: some 200 MB at 60 shingles a text."""
@@ -52,6 +57,34 @@ def shingles(texts: pl.Series, n: int) -> pl.Series:
 def _mix(state: Hashes, more: Hashes) -> Hashes:
     state = (state ^ (state >> np.uint64(29))) * np.uint64(ODD[0]) + more
     return (state ^ (state >> np.uint64(32))) * np.uint64(ODD[1])
+
+
+def content_words(texts: pl.Series) -> pl.Series:
+    """List(UInt64): the words of each text but `LITTLE_WORDS`, each as often as it stands there.
+
+    Case is lost. The second "cat" of a text is another member than its first, so that these lists
+    are sets, and two texts with the same words as often have the same set.
+    """
+    words = texts.fill_null("").str.to_lowercase().str.extract_all(r"\p{L}+")
+    frame = words.rename("word").to_frame().with_row_index("at")
+    flat = frame.explode("word", empty_as_null=False).filter(~pl.col("word").is_in(LITTLE_WORDS))
+    time = pl.int_range(pl.len(), dtype=pl.UInt64).over("at", "word")
+    members = flat.select("at", member=pl.col("word").hash(seed=2) ^ (time * ODD[0]))
+    lists = members.group_by("at").agg(pl.col("member").sort())
+    found = frame.select("at").join(lists, on="at", how="left", maintain_order="left")
+    empty = pl.lit([], dtype=pl.List(pl.UInt64))
+    return found.select(pl.col("member").fill_null(empty)).to_series().rename(texts.name)
+
+
+def words_apart(lists: pl.Series, left: Places, right: Places) -> Places:
+    """How many members stand in one set of the pair only, for each pair of places."""
+    parts = [np.zeros(0, np.int64)]
+    for at in range(0, len(left), PAIRS_AT_A_TIME):
+        one, other = left[at : at + PAIRS_AT_A_TIME], right[at : at + PAIRS_AT_A_TIME]
+        pairs = pl.DataFrame({"one": lists.gather(one), "other": lists.gather(other)})
+        apart = pl.col("one").list.set_symmetric_difference("other").list.len().cast(pl.Int64)
+        parts.append(pairs.select(apart).to_series().to_numpy())
+    return np.concatenate(parts)
 
 
 def numbers(texts: pl.Series) -> pl.Series:
