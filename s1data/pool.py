@@ -130,6 +130,8 @@ STAGE_COLUMNS: Final[dict[str, pl.DataType]] = {
     "question_flaws": pl.List(QUESTION_FLAW),
     "trace_flaws": pl.List(TRACE_FLAW),
     "embedding": pl.String(),
+    "template_group": pl.String(),
+    "template_group_size": pl.UInt32(),
     "domain": pl.String(),
     "domain_score": pl.Float64(),
     "benchmark_hits": pl.List(BENCHMARK_HIT),
