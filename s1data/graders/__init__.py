@@ -1,0 +1,1 @@
+"""Graders: is an answer the reference answer, and who says so."""
