@@ -353,6 +353,7 @@ class _Runner:
             read=self._input,
             vectors_home=cache_home() / "vectors",
             artefacts_home=folder,
+            texts=[c.path("texts") for c in self.done if c.has("texts")],
             progress=self.tell.tick,
         )
 
@@ -408,7 +409,8 @@ def _frames(outcome: Outcome) -> dict[str, pl.DataFrame]:
         "artefact": outcome.artefact,
         "columns": outcome.added,
         "ranks": outcome.ranks,
-        "dropped": outcome.dropped if outcome.added is None else None,
+        "thinned": outcome.thinned,
+        "dropped": outcome.dropped if outcome.added is None or outcome.thinned is not None else None,
     }
     return {name: frame for name, frame in frames.items() if frame is not None}
 

@@ -146,6 +146,9 @@ class Engine(Protocol):
     def vectors(self, encoder: str) -> Vectors:
         """The stored vectors of the encoder with this identity."""
 
+    def texts(self, keys: pl.Series) -> pl.Series:
+        """The texts of replies (attempts, traces) by ``reply_key``; null where unknown."""
+
     def progress(self, done: int, of: int) -> None:
         """Tells how far a long piece of work is."""
 
@@ -265,8 +268,16 @@ class Enricher(_Adds):
 class Filter(_Drops):
     """Drops rows, row by row, as a pure function of the columns it reads."""
 
+    thins: ClassVar[str | None] = None
+    """A list column it reads and may shorten inside rows; see `verdicts`."""
+
     def verdicts(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """One line per row in order: ``reason`` (null keeps, a slug drops) and ``evidence``."""
+        """One line per row in order: ``reason`` (null keeps, a slug drops) and ``evidence``.
+
+        One that ``thins`` a column returns that column too, with items left out and none changed.
+        A row that goes on shortened has evidence without a reason, `in_words` of which says what
+        left; a dropped row has an empty list.
+        """
         raise NotImplementedError
 
 
