@@ -38,8 +38,12 @@ def main() -> None:
     """Prints and writes."""
     pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=250)
     rows, seconds = judged()
-    traces = rows.select("question", "row", "traces").explode("traces").drop_nulls().unnest("traces")
-    flaws = rows.select("row", "trace_flaws").explode("trace_flaws").drop_nulls().unnest("trace_flaws")
+    traces = (
+        rows.select("question", "row", "traces").explode("traces").drop_nulls().unnest("traces")
+    )
+    flaws = (
+        rows.select("row", "trace_flaws").explode("trace_flaws").drop_nulls().unnest("trace_flaws")
+    )
     flagged = flaws.join(traces, on=["row", "teacher", "sample"])
     every = traces.group_by("teacher").len("traces")
     table = flaws.group_by("teacher", "flaw").len().pivot("flaw", index="teacher", values="len")

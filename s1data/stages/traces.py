@@ -76,7 +76,12 @@ class AddRecordedTraces(GlobalEnricher):
                 ("What is 2 + 2?", "small", "Count: 1, 2, 3, 4. So the", None),
                 ("What is 2 + 2?", "large", None, "I'm sorry, but I can't help with that."),
                 ("Name a prime above 100.", "small", "101 has no divisor.", "101."),
-                ("Name a prime above 100.", "large", "101 or 103? The answer is 103.", "Answer: 101"),
+                (
+                    "Name a prime above 100.",
+                    "large",
+                    "101 or 103? The answer is 103.",
+                    "Answer: 101",
+                ),
             )
         ]
     }
@@ -179,8 +184,10 @@ class AddTraceChecks(GlobalEnricher):
     """
 
     max_tokens: int = Field(
-        default=32_768, gt=0, description="Most tokens, thinking and answer; 4 characters are "
-        "taken for one where no tokens are recorded."
+        default=32_768,
+        gt=0,
+        description="Most tokens, thinking and answer; 4 characters are "
+        "taken for one where no tokens are recorded.",
     )
 
     needs: ClassVar = ("question", "traces")
@@ -263,7 +270,9 @@ class DropBadTraces(Filter):
             out["traces"].append(left)
             out["reason"].append(None if left else "no_good_trace" if bad else "no_trace")
             named = sorted(set().union(*bad))
-            best = [] if left or not bad else sorted(min(bad, key=lambda why: (len(why), sorted(why))))
+            best = (
+                [] if left or not bad else sorted(min(bad, key=lambda why: (len(why), sorted(why))))
+            )
             values = {"traces": len(bad), "left_out": len(bad) - len(left)}
             values |= {"for_flaws": named, "best_has": best}
             out["evidence"].append(values if named or not bad else None)
@@ -305,5 +314,3 @@ def _wanted(field: str) -> str:
     if field.endswith("_tokens"):
         return "a column of whole numbers"
     return "a column of true and false" if field == "verdict" else "a column of texts"
-
-

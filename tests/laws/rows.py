@@ -189,5 +189,11 @@ def _doubtful(rng):
 
 
 def _question_flaws(rng):
-    flaws = ("proof_only", "no_real_answer", "several_questions", "answer_in_question", "missing_part")
+    flaws = (
+        "proof_only",
+        "no_real_answer",
+        "several_questions",
+        "answer_in_question",
+        "missing_part",
+    )
     return [{"flaw": flaw, "found": "here"} for flaw in flaws if rng.random() < 0.12]
