@@ -265,15 +265,15 @@ class DropBadTraces(Filter):
             has: dict[tuple[str, int], set[str]] = {}
             for line in flaws or ():
                 has.setdefault((line["teacher"], line["sample"]), set()).add(line["flaw"])
-            bad = [self._counted(trace, has) for trace in traces or ()]
+            bad: list[set[str]] = [self._counted(trace, has) for trace in traces or ()]
             left = [trace for trace, why in zip(traces or (), bad, strict=True) if not why]
             out["traces"].append(left)
             out["reason"].append(None if left else "no_good_trace" if bad else "no_trace")
-            named = sorted(set().union(*bad))
+            named = sorted({flaw for why in bad for flaw in why})
             best = (
                 [] if left or not bad else sorted(min(bad, key=lambda why: (len(why), sorted(why))))
             )
-            values = {"traces": len(bad), "left_out": len(bad) - len(left)}
+            values: dict[str, Any] = {"traces": len(bad), "left_out": len(bad) - len(left)}
             values |= {"for_flaws": named, "best_has": best}
             out["evidence"].append(values if named or not bad else None)
         schema = {
