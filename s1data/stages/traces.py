@@ -246,7 +246,7 @@ class DropBadTraces(Filter):
     )
 
     needs: ClassVar = ("traces", "trace_flaws")
-    thins: ClassVar = "traces"
+    thins: ClassVar[str | None] = "traces"
     reasons: ClassVar = {
         "no_good_trace": "{left_out} of its {traces} traces are left out, for {for_flaws}.",
         "no_trace": "It has no trace.",
