@@ -37,13 +37,16 @@ class Outcome:
 
     ``dropped`` has ``row``, ``reason`` and ``evidence`` (canonical JSON). ``ranks`` is a
     selector's whole order (``row``, ``rank``, ``reason``, ``evidence``), else None; ``added`` an
-    enricher's columns beside ``row``, else None; ``artefact`` what a Global identified.
+    enricher's columns beside ``row``, or the column that a filter thinned, else None; ``thinned``
+    the evidence (``row``, ``evidence``) of rows kept with fewer items; ``artefact`` what a Global
+    identified.
     """
 
     kept: pl.DataFrame
     dropped: pl.DataFrame
     added: pl.DataFrame | None = None
     ranks: pl.DataFrame | None = None
+    thinned: pl.DataFrame | None = None
     artefact: pl.DataFrame | None = None
 
 
@@ -132,8 +135,17 @@ def act(
         added = rows.select("row").hstack(out)
         return Outcome(kept, no_verdicts(), added=added, artefact=artefact)
     verdicts = rows.select("row").hstack(out)
-    dropped = verdicts.filter(pl.col("reason").is_not_null())
-    kept = rows.filter(verdicts["reason"].is_null())
+    dropped = verdicts.filter(pl.col("reason").is_not_null()).select(list(VERDICT_COLUMNS))
+    alive = verdicts["reason"].is_null()
+    kept = rows.filter(alive)
+    if isinstance(stage, Filter) and stage.thins is not None:
+        left = verdicts.filter(alive)
+        return Outcome(
+            kept.with_columns(left.get_column(stage.thins)),
+            dropped,
+            added=left.select("row", stage.thins),
+            thinned=left.filter(pl.col("evidence").is_not_null()).select("row", "evidence"),
+        )
     return Outcome(kept, dropped, artefact=artefact)
 
 
@@ -177,6 +189,9 @@ def _checked_verdicts(
     stage: Filter | GlobalFilter, rows: pl.DataFrame, out: pl.DataFrame
 ) -> pl.DataFrame:
     wanted = {"reason": pl.String(), "evidence": stage.evidence_dtype()}
+    thins = stage.thins if isinstance(stage, Filter) else None
+    if thins is not None:
+        wanted[thins] = rows.schema[thins]
     unknown = set(out["reason"].drop_nulls().unique()) - set(stage.reasons)
     if dict(out.schema) != wanted or out.height != rows.height or unknown:
         raise StageError(
@@ -186,7 +201,9 @@ def _checked_verdicts(
             "report it to the stage's author"
         )
     dropped = out["reason"].is_not_null()
-    return pl.DataFrame([out["reason"], evidence_json(out["evidence"], dropped)])
+    if thins is None:
+        return pl.DataFrame([out["reason"], evidence_json(out["evidence"], dropped)])
+    return pl.DataFrame([out["reason"], evidence_json(out["evidence"]), out[thins]])
 
 
 def evidence_json(evidence: pl.Series, wanted: pl.Series | None = None) -> pl.Series:

@@ -40,11 +40,13 @@ class LocalEngine:
         vectors_home: Path,
         artefacts_home: Path | None = None,
         progress: Callable[[int, int], None] | None = None,
+        texts: Sequence[Path] = (),
     ) -> None:
         self._read = read
         self._vectors_home = vectors_home
         self._artefacts_home = artefacts_home
         self._progress = progress
+        self._texts = [pl.scan_parquet(path, glob=False) for path in texts]
 
     def read(self, name: str) -> pl.DataFrame:
         return self._read(name)
@@ -62,8 +64,19 @@ class LocalEngine:
         return pl.concat(cast("Sequence[pl.DataFrame]", table), rechunk=True)
 
     def write(self, name: str, frame: pl.DataFrame) -> None:
+        if name == "texts":
+            self._texts.append(frame.lazy())
         if self._artefacts_home is not None:
             frame.write_parquet(self._artefacts_home / f"{name}.parquet")
+
+    def texts(self, keys: pl.Series) -> pl.Series:
+        wanted = keys.cast(pl.String).to_frame("reply_key")
+        if not self._texts:
+            return pl.Series("text", [None], dtype=pl.String).new_from_index(0, len(keys))
+        known = pl.concat([t.select("reply_key", "text") for t in self._texts])
+        found = known.join(wanted.unique().lazy(), on="reply_key", how="semi").unique("reply_key")
+        held = found.collect()
+        return wanted.join(held, on="reply_key", how="left", maintain_order="left")["text"]
 
     def vectors(self, encoder: str) -> Vectors:
         return VectorCache(self._vectors_home, encoder)

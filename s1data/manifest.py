@@ -39,6 +39,7 @@ def build(
             "rows_in": r["rows_in"],
             "rows_out": r["rows_out"],
             "reasons": r["reasons"],
+            "figures": r.get("figures", {}),
             "seconds": r["seconds"],
             "peak_mb": r["peak_mb"],
             "key": r["key"],

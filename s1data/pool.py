@@ -29,6 +29,68 @@ ATTEMPT: Final = pl.Struct(
 ``verdict`` is True (right), False (wrong) or null (nobody judged it); ``method`` says who did.
 """
 
+TRACE: Final = pl.Struct(
+    {
+        "teacher": pl.String,
+        "sample": pl.UInt32,
+        "reply_key": pl.String,
+        "trace_kind": pl.String,
+        "finish": pl.String,
+        "thinking_tokens": pl.UInt32,
+        "answer_tokens": pl.UInt32,
+        "verdict": pl.Boolean,
+        "method": pl.String,
+    }
+)
+"""One reasoning trace of a teacher; its text is elsewhere, under ``reply_key``.
+
+``trace_kind`` is raw, summary or none; ``verdict`` and ``method`` are as in `ATTEMPT`.
+"""
+
+PASS_RATE: Final = pl.Struct(
+    {
+        "solver": pl.String,
+        "successes": pl.UInt32,
+        "attempts": pl.UInt32,
+        "uncounted": pl.UInt32,
+        "stopping": pl.String,
+        "posterior_mean": pl.Float64,
+        "posterior_low": pl.Float64,
+        "posterior_high": pl.Float64,
+    }
+)
+"""How often a solver is right: ``successes`` of ``attempts`` counted; see `add_pass_rates`."""
+
+CONSENSUS: Final = pl.Struct(
+    {
+        "answer": pl.String,
+        "votes": pl.UInt32,
+        "voters": pl.UInt32,
+        "families": pl.List(pl.String),
+        "pseudo_label": pl.Boolean,
+    }
+)
+"""The final answer most solvers agree on; ``pseudo_label`` is true where it stands in for gold."""
+
+DOUBTFUL_GOLD: Final = pl.Struct(
+    {
+        "status": pl.String,
+        "answer": pl.String,
+        "votes": pl.UInt32,
+        "voters": pl.UInt32,
+        "families": pl.List(pl.String),
+    }
+)
+"""``status`` is doubtful or wrong; null where no solvers agree against the reference answer."""
+
+QUESTION_FLAW: Final = pl.Struct({"flaw": pl.String, "found": pl.String})
+"""One thing that makes a question unusable, and the words that show it."""
+
+TRACE_FLAW: Final = pl.Struct(
+    {"teacher": pl.String, "sample": pl.UInt32, "flaw": pl.String, "found": pl.String}
+)
+"""One thing wrong with the trace (teacher, sample) of the same row, and what shows it."""
+
 SOURCE_COLUMNS: Final[dict[str, pl.DataType]] = {
     "question": pl.String(),
     "solution": pl.String(),
@@ -50,6 +112,12 @@ PLACE_COLUMNS: Final[dict[str, pl.DataType]] = {
 
 STAGE_COLUMNS: Final[dict[str, pl.DataType]] = {
     "attempts": pl.List(ATTEMPT),
+    "traces": pl.List(TRACE),
+    "pass_rates": pl.List(PASS_RATE),
+    "consensus": CONSENSUS,
+    "doubtful_gold": DOUBTFUL_GOLD,
+    "question_flaws": pl.List(QUESTION_FLAW),
+    "trace_flaws": pl.List(TRACE_FLAW),
     "embedding": pl.String(),
     "domain": pl.String(),
     "domain_score": pl.Float64(),

@@ -37,7 +37,7 @@ from s1data.errors import RecipeError, RunError, StageError, nearest
 from s1data.preparing import Prepared, prepare
 from s1data.progress import Remarks, Silent, Teller
 from s1data.recipe import Pipeline
-from s1data.stage import GlobalEnricher, GlobalFilter, Stage
+from s1data.stage import Global, GlobalEnricher, GlobalFilter, Stage
 from s1data.state import State
 
 if TYPE_CHECKING:
@@ -317,6 +317,7 @@ class _Runner:
                     "key": key,
                     "payload": payload,
                     **_counts(state.alive.len(), outcome.dropped),
+                    "figures": _figures(stage, outcome),
                     **_cost(start),
                 }
                 found = files.finish(record)
@@ -353,6 +354,7 @@ class _Runner:
             read=self._input,
             vectors_home=cache_home() / "vectors",
             artefacts_home=folder,
+            texts=[c.path("texts") for c in self.done if c.has("texts")],
             progress=self.tell.tick,
         )
 
@@ -408,7 +410,8 @@ def _frames(outcome: Outcome) -> dict[str, pl.DataFrame]:
         "artefact": outcome.artefact,
         "columns": outcome.added,
         "ranks": outcome.ranks,
-        "dropped": outcome.dropped if outcome.added is None else None,
+        "thinned": outcome.thinned,
+        "dropped": outcome.dropped if outcome.added is None or outcome.thinned is not None else None,
     }
     return {name: frame for name, frame in frames.items() if frame is not None}
 
@@ -426,6 +429,12 @@ def _counts(rows_in: int, dropped: pl.DataFrame) -> dict[str, Any]:
         "rows_out": rows_in - dropped.height,
         "reasons": dict(reasons.iter_rows()),
     }
+
+
+def _figures(stage: Stage, outcome: Outcome) -> dict[str, Any]:
+    if not isinstance(stage, Global) or outcome.artefact is None:
+        return {}
+    return stage.figures(outcome.artefact)
 
 
 def _cost(start: float) -> dict[str, Any]:

@@ -9,7 +9,9 @@ live (files, vectors, progress) reaches it through the engine. Kinds:
   They first *identify* over narrow keys, then act on rows with the small artefact that came out.
 * `Selector` puts rows in an order and keeps the first N.
 
-A kind that asks models will join them; `Pipeline` and the runner dispatch on these classes only.
+* `Asker` adds columns by asking models, in rounds of typed requests.
+
+`Pipeline` and the runner dispatch on these classes only.
 """
 
 from __future__ import annotations
@@ -17,66 +19,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
 
 import polars as pl
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import ConfigDict, Field
 
 from s1data import pool
+from s1data.frozen import Frozen
+from s1data.models import Reply, Request
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-V = TypeVar("V")
 LABEL: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
-
-
-def _pairs(value: object) -> object:
-    # Anything else is left as it is, for the type's own check to refuse.
-    if isinstance(value, Mapping):
-        return tuple(sorted(value.items(), key=lambda pair: str(pair[0])))
-    if isinstance(value, tuple) and all(isinstance(v, tuple) and v for v in value):
-        return tuple(sorted(value, key=lambda pair: str(pair[0])))
-    return value
-
-
-Pairs = Annotated[
-    tuple[tuple[str, V], ...],
-    BeforeValidator(_pairs),
-    PlainSerializer(dict),
-    WithJsonSchema({"type": "object"}),
-]
-"""A mapping as a field: given and written as a mapping, held as sorted pairs, so immutable."""
-
-
-class Frozen(BaseModel):
-    """A deeply immutable value: no unknown fields, no coercion, lists become tuples."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, validate_default=True, allow_inf_nan=False
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _lists_become_tuples(cls, values: object) -> object:
-        return _tuples(values)
-
-
-def _tuples(value: object) -> object:
-    if isinstance(value, list | tuple):
-        return tuple(_tuples(v) for v in value)
-    if isinstance(value, dict):
-        return {k: _tuples(v) for k, v in value.items()}
-    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +101,9 @@ class Engine(Protocol):
 
     def vectors(self, encoder: str) -> Vectors:
         """The stored vectors of the encoder with this identity."""
+
+    def texts(self, keys: pl.Series) -> pl.Series:
+        """The texts of replies (attempts, traces) by ``reply_key``; null where unknown."""
 
     def progress(self, done: int, of: int) -> None:
         """Tells how far a long piece of work is."""
@@ -265,8 +224,16 @@ class Enricher(_Adds):
 class Filter(_Drops):
     """Drops rows, row by row, as a pure function of the columns it reads."""
 
+    thins: ClassVar[str | None] = None
+    """A list column it reads and may shorten inside rows; see `verdicts`."""
+
     def verdicts(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """One line per row in order: ``reason`` (null keeps, a slug drops) and ``evidence``."""
+        """One line per row in order: ``reason`` (null keeps, a slug drops) and ``evidence``.
+
+        One that ``thins`` a column returns that column too, with items left out and none changed.
+        A row that goes on shortened has evidence without a reason, `in_words` of which says what
+        left; a dropped row has an empty list.
+        """
         raise NotImplementedError
 
 
@@ -284,6 +251,54 @@ class Global(Stage):
     def usable(self, artefact: pl.DataFrame, engine: Engine) -> bool:  # noqa: ARG002 - for subclasses
         """Whether a stored artefact still stands; False where what it points to is gone."""
         return True
+
+    def figures(self, artefact: pl.DataFrame) -> dict[str, Any]:  # noqa: ARG002 - for subclasses
+        """Small JSON-able counts for the stage's record and the manifest."""
+        return {}
+
+
+class Known(Protocol):
+    """What an Asker sees of the models: who they are, and which replies there are so far."""
+
+    def request(self, model: str, prompt: str, **settings: Any) -> Request:  # noqa: ANN401
+        """A request to a model of the recipe by its name there, with that model's settings.
+
+        ``settings`` are fields of `Request` that differ: ``system``, ``sample``, ``rung``, a
+        temperature of a higher rung.
+        """
+
+    def reply(self, request: Request) -> Reply | None:
+        """The settled reply to a request, whatever its outcome; None while there is none."""
+
+
+class Asker(_Adds):
+    """Adds columns by asking models, in rounds, as two pure functions of rows and replies.
+
+    A round asks all that `requests` returns; then `requests` is called again with the replies
+    that came, until it returns nothing that is still to be asked or `max_rounds` are over. Both
+    functions are row-wise. Laws: rounds end; the columns are the same for any order in which
+    replies arrive and for any split of the rows.
+    """
+
+    def models(self) -> tuple[str, ...]:
+        """Names of the recipe's models that this instance asks."""
+        raise NotImplementedError
+
+    def max_rounds(self) -> int:
+        """No row needs more rounds than this."""
+        return 1
+
+    def requests(self, rows: pl.DataFrame, known: Known) -> list[Request]:
+        """What is to be asked for these rows given what is known; settled ones may be among it."""
+        raise NotImplementedError
+
+    def columns(self, rows: pl.DataFrame, known: Known) -> pl.DataFrame:
+        """One line per row in order: exactly the columns of `adds`.
+
+        A request that has no reply (it is open: the server was down, the budget ended) leaves a
+        gap that the next run fills; a reply that failed for good is named with its outcome.
+        """
+        raise NotImplementedError
 
 
 class GlobalFilter(Global, _Drops):
@@ -326,4 +341,4 @@ class Selector(Global, _Drops):
 
 
 AnyDropper: TypeAlias = Filter | GlobalFilter | Selector
-AnyAdder: TypeAlias = Enricher | GlobalEnricher
+AnyAdder: TypeAlias = Enricher | GlobalEnricher | Asker

@@ -179,10 +179,25 @@ def _past(stage: Stage, checkpoint: Checkpoint, row: pl.DataFrame) -> tuple[Step
     if isinstance(stage, Filter | GlobalFilter):
         line = _line(checkpoint, "dropped", number)
         if line.is_empty():
-            return Step(label, "kept"), row
+            return _kept(stage, checkpoint, row)
         words, settings = _said(stage, line["reason"][0], line["evidence"][0])
         return Step(label, "dropped", words, line["reason"][0], settings), row
     return Step(label, "not known"), row
+
+
+def _kept(
+    stage: Filter | GlobalFilter, checkpoint: Checkpoint, row: pl.DataFrame
+) -> tuple[Step, pl.DataFrame]:
+    if not checkpoint.has("thinned"):
+        return Step(checkpoint.label, "kept"), row
+    number = row["row"][0]
+    left = _line(checkpoint, "columns", number).drop("row")
+    cut = _line(checkpoint, "thinned", number)
+    words = ""
+    if not cut.is_empty():
+        given = {**dict.fromkeys(stage.evidence), **json.loads(cut["evidence"][0])}
+        words = stage.in_words(Evidence(next(iter(stage.reasons)), given))
+    return Step(checkpoint.label, "kept", words), row.with_columns(left)
 
 
 def _line(checkpoint: Checkpoint, name: str, row: int) -> pl.DataFrame:

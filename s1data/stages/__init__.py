@@ -13,6 +13,7 @@ from typing import Final
 
 from s1data.errors import RecipeError
 from s1data.stage import (
+    Asker,
     Enricher,
     Filter,
     GlobalEnricher,
@@ -23,7 +24,7 @@ from s1data.stage import (
 )
 
 GROUP: Final = "s1data.stages"
-KINDS: Final = (Enricher, Filter, GlobalEnricher, GlobalFilter, Selector)
+KINDS: Final = (Asker, Enricher, Filter, GlobalEnricher, GlobalFilter, Selector)
 
 BUILT_IN: Final[dict[str, str]] = {
     "drop_incomplete": "malformed:DropIncomplete",

@@ -78,6 +78,13 @@ class HostileEngine:
         assert frame.width > 0
         self.written[name] = frame
 
+    def texts(self, keys):
+        left = self.written.get("texts")
+        if left is None:
+            return pl.Series("text", [None] * len(keys), dtype=pl.String)
+        held = dict(left.select("reply_key", "text").iter_rows())
+        return pl.Series("text", [held.get(key) for key in keys], dtype=pl.String)
+
     def vectors(self, encoder):
         return self.stores.setdefault(encoder, MemoryVectors())
 

@@ -212,6 +212,7 @@ def partition_in_order(case):
     both = pl.concat([kept, outcome.dropped["row"]])
     assert both.sort().equals(rows["row"].sort()), "kept + dropped = input, each once"
     added = set() if outcome.added is None else set(outcome.added.columns) - {"row"}
+    thins = getattr(case.stage, "thins", None)
     rest = [name for name in rows.columns if name not in added]
     assert_frame_equal(
         outcome.kept.select(rest),
@@ -219,7 +220,7 @@ def partition_in_order(case):
             outcome.kept.select("row"), on="row", how="semi", maintain_order="left"
         ),
     )
-    if added:
+    if thins is None and added:
         assert outcome.dropped.is_empty()
     else:
         assert outcome.kept.columns == rows.columns, "what drops rows adds no column"
@@ -232,11 +233,38 @@ def declared_columns_and_reasons(case):
     out = case.on_rows(case.shown)
     assert out.height == case.shown.height
     if isinstance(stage, Filter | GlobalFilter):
-        assert dict(out.schema) == {"reason": pl.String(), "evidence": stage.evidence_dtype()}
+        thins = getattr(stage, "thins", None)
+        assert dict(out.schema) == {"reason": pl.String(), "evidence": stage.evidence_dtype()} | (
+            {thins: case.shown.schema[thins]} if thins else {}
+        )
         assert set(out["reason"].drop_nulls()) <= set(stage.reasons)
         assert out.filter(pl.col("reason").is_not_null(), pl.col("evidence").is_null()).is_empty()
     else:
         assert dict(out.schema) == stage.adds()
+
+
+def thins_and_says_so(case):
+    """A list only gets shorter, in its order; a row that lost items says which; an end is a drop."""
+    thins = getattr(case.stage, "thins", None)
+    if thins is None:
+        assert case.outcome.thinned is None
+        return
+    out = case.on_rows(case.shown)
+    before, after = case.shown[thins].to_list(), out[thins].to_list()
+    reasons, evidence = out["reason"].to_list(), out["evidence"].to_list()
+    for old, new, reason, why in zip(before, after, reasons, evidence, strict=True):
+        rest = iter(old or ())
+        assert all(item in rest for item in new or ()), "items are left out, none is changed"
+        assert bool(new) == (reason is None), "a row is dropped when nothing is left, only then"
+        if reason is None:
+            assert (why is None) == (old == new), "evidence where items left, and nowhere else"
+    kept = dict(case.outcome.kept.select("row", thins).iter_rows())
+    said = dict(case.outcome.thinned.iter_rows())
+    shorter = [r for r, items in case.rows.select("row", thins).iter_rows() if kept.get(r, items) != items]
+    assert sorted(said) == shorter
+    for row in shorter:
+        values = dict.fromkeys(case.stage.evidence) | json.loads(said[row])
+        assert case.stage.in_words(Evidence(next(iter(case.stage.reasons)), values)).strip()
 
 
 def something_to_do(case):
@@ -327,8 +355,20 @@ def kept_if(case):
         assert not still, f"{change} does not keep rows {still[:5]}"
 
 
+def figures_can_be_written(case):
+    """What a Global says of its work fits a manifest, and says it of the artefact alone."""
+    if not isinstance(case.stage, Global) or case.outcome.artefact is None:
+        return
+    said = case.stage.figures(case.outcome.artefact)
+    assert isinstance(said, dict)
+    text = digest.canonical_json(said)
+    assert json.loads(text) == said, "only what JSON holds"
+    assert len(text) < 20_000, "small figures, not tables"
+    assert case.stage.figures(case.outcome.artefact.clone()) == said
+
+
 def assert_same_outcome(one, two):
-    for name in ("kept", "dropped", "added", "ranks", "artefact"):
+    for name in ("kept", "dropped", "added", "ranks", "thinned", "artefact"):
         a, b = getattr(one, name), getattr(two, name)
         assert (a is None) == (b is None)
         if a is not None:
@@ -341,6 +381,7 @@ OF_THE_EXAMPLE = (identity_moves_with_each_field, example_fits_where_it_stands, 
 OF_ITS_WORK = (
     partition_in_order,
     declared_columns_and_reasons,
+    thins_and_says_so,
     same_twice,
     empty_frame,
     rows_alone,
@@ -348,4 +389,5 @@ OF_ITS_WORK = (
     selects_exactly,
     evidence_in_words,
     kept_if,
+    figures_can_be_written,
 )

@@ -1,0 +1,28 @@
+"""The words between stages, providers and the store: request, reply, outcome, model.
+
+Typed values only; no SDK, no network, no file. A `Request` is everything that decides a reply and
+gives it its key; a `Reply` is what came back, with its `Outcome`; a `Model` sends the one and
+returns the other, or raises a `ModelError`.
+"""
+
+from __future__ import annotations
+
+from s1data.models.outcome import POLICIES, Outcome, Policy
+from s1data.models.protocol import Model, ModelError, Scored
+from s1data.models.reply import Reply, TraceKind
+from s1data.models.request import Request
+from s1data.models.spec import ModelSpec, Thinking
+
+__all__ = [
+    "POLICIES",
+    "Model",
+    "ModelError",
+    "ModelSpec",
+    "Outcome",
+    "Policy",
+    "Reply",
+    "Request",
+    "Scored",
+    "Thinking",
+    "TraceKind",
+]

@@ -1,0 +1,38 @@
+"""One question to one model: everything that decides the reply, and the key made of all of it."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from typing import Any
+
+from pydantic import Field
+
+from s1data.digest import canonical_json
+from s1data.models.spec import ModelSpec
+
+
+class Request(ModelSpec):
+    """A model's settings, a prompt, and which of several samples or rungs this is.
+
+    The key is derived from every field, so a field that is added counts by itself; fields that
+    hold their default are left out of the hash, so that adding one moves no key.
+    """
+
+    prompt: str = Field(min_length=1, description="The user's message, or the raw prompt.")
+    sample: int = Field(default=0, ge=0, description="Which sample of the same question.")
+    rung: int = Field(
+        default=0, ge=0, description="Which try at a question whose reply was of no use."
+    )
+    score: str | None = Field(
+        default=None, description="A text whose log-probabilities after the prompt are wanted."
+    )
+
+    @cached_property
+    def key(self) -> str:
+        """Hex sha256 of all that differs from the defaults: the reply's address in the store."""
+        return hashlib.sha256(canonical_json(self.identity()).encode()).hexdigest()
+
+    def identity(self) -> dict[str, Any]:
+        """What the key is made of, JSON-able."""
+        return self.model_dump(mode="json", exclude_defaults=True)
