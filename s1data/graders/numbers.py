@@ -25,7 +25,8 @@ EXPONENT: Final = 400
 """The largest power of ten that is written out."""
 
 _UNSIGNED: Final = (
-    r"(?:(?P<grouped>[1-9]\d{0,2}(?:(?P<mark>,|\{,\}|, | |')\d{3})(?:(?P=mark)\d{3})*)|(?P<plain>\d+))?"
+    r"(?:(?P<grouped>[1-9]\d{0,2}(?:(?P<mark>,|\{,\}|, | |')\d{3})(?:(?P=mark)\d{3})*)"
+    r"|(?P<plain>\d+))?"
     r"(?:[.](?P<decimals>\d+)|[.](?!\w))?"
 )
 _NUMBER: Final = re.compile(
