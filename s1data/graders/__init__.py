@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """Graders: is an answer the reference answer, and who says so.
 
 Each is a function ``grade(reference, attempt, question, metadata)`` in a file of its own.
@@ -27,3 +28,6 @@ __all__ = ["GRADERS", "Extracted", "Grade", "Grader", "Verdict", "final_answer",
 def get(name: str) -> Grader:
     """The grader of that name; KeyError if there is none."""
     return cast("Grader", import_module(f"{__name__}.{GRADERS[name]}").grade)
+=======
+"""Graders: is an answer the reference answer, and who says so."""
+>>>>>>> main
