@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 """Graders: is an answer the reference answer, and who says so.
 
 Each is a function ``grade(reference, attempt, question, metadata)`` in a file of its own.
@@ -28,6 +27,3 @@ __all__ = ["GRADERS", "Extracted", "Grade", "Grader", "Verdict", "final_answer",
 def get(name: str) -> Grader:
     """The grader of that name; KeyError if there is none."""
     return cast("Grader", import_module(f"{__name__}.{GRADERS[name]}").grade)
-=======
-"""Graders: is an answer the reference answer, and who says so."""
->>>>>>> main
