@@ -30,7 +30,7 @@ _LETTERS: Final = re.compile(
 
 def letters(text: str) -> frozenset[str]:
     """The letters that a text names, and nothing but names; empty for any other text."""
-    plain = exact.normalised(text).strip("*_ .")
+    plain = exact.cleaned(text).strip("*_ .")
     found = _LETTERS.fullmatch(plain)
     if found is None:
         return frozenset()
@@ -47,7 +47,7 @@ def letters(text: str) -> frozenset[str]:
 
 def is_letter(text: str) -> bool:
     """Whether a reference is the name of an option, or of several."""
-    plain = exact.normalised(text)
+    plain = exact.cleaned(text)
     return re.fullmatch(r"\(?[A-Pa-p]\)?\.?|[A-P]{2,5}|[A-P](?:\s*,\s*[A-P])+", plain) is not None
 
 

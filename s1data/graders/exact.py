@@ -53,17 +53,23 @@ _WORDS: Final = re.compile(r"[^\W\d_][^\d\\^_=+*/<>{}$|]*")
 
 
 @lru_cache(maxsize=65_536)
-def normalised(text: str) -> str:
-    """The text without what does not change its meaning."""
-    text = unicodedata.normalize("NFC", text).translate(_SIGNS).strip().strip('*`"').strip()
+def cleaned(text: str) -> str:
+    """The text without what does not change its meaning; upper and lower case stay."""
+    text = unicodedata.normalize("NFC", text).translate(_SIGNS).strip()
+    text = text.removeprefix('\\"').removesuffix('\\"').strip('*`"').strip()
     for pattern in (_SIZES, _SPACES, _DELIMITERS):
         text = pattern.sub(" " if pattern is _SPACES else "", text)
     for _ in range(3):
         text = _FONT.sub(r" \1 ", text)
-    for pattern, same in _SYNONYMS:
-        text = pattern.sub(same, text)
+    for pattern, same_as in _SYNONYMS:
+        text = pattern.sub(same_as, text)
     text = _SHORT_FRACTION.sub(_whole_fraction, text)
-    text = " ".join(text.split()).strip().rstrip(".,;").strip()
+    return " ".join(text.split()).strip().rstrip(".,;").strip()
+
+
+def normalised(text: str) -> str:
+    """`cleaned`, and words without case."""
+    text = cleaned(text)
     return text.casefold() if _WORDS.fullmatch(text) and len(text) > 1 else text
 
 

@@ -49,6 +49,7 @@ def written(text: str) -> str:
     text = re.sub(r"\^\s*\(([^()]*)\)", r"^{\1}", text)
     text = re.sub(r"\\?sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}", text)
     text = _FUNCTION.sub(r"\\\1 ", text)
+    text = re.sub(r"(?<=\{)\s+|\s+(?=\})", "", text)  # else it takes " e }" for a unit
     text = re.sub(r"\\mathrm\s*\{\s*e\s*\}", "e", text)
     text = re.sub(r"\u221a\s*(\w|\([^()]*\))", r"\\sqrt{\1}", text)
     return text.replace("*", r" \cdot ")
