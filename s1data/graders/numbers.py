@@ -132,7 +132,15 @@ def _rounds_to(reference: Value, value: Fraction, decimals: int | None) -> bool:
         and 2 * off * Fraction(10) ** reference.decimals <= 1
         and off * 1000 <= size
     )
-    return noise or rounded
+    # A fraction has no last digit; its decimal is taken if it is given to six.
+    written_out = (
+        reference.decimals is None
+        and reference.value.denominator != 1
+        and decimals is not None
+        and decimals >= 6
+        and 2 * off * 10**decimals <= 1
+    )
+    return noise or rounded or written_out
 
 
 def grade(

@@ -36,6 +36,8 @@ def pool():
         ("31", "31st", True),
         ("2.7183", "2.718282", True),
         ("2.25", "2.2467", False),
+        (r"\frac{1}{7}", "0.142857142857", True),
+        (r"\frac{1}{7}", "0.14", False),
         ("12 minutes", "12", True),
         ("12 minutes", "0.2 hours", None),
         ("7", "7i", None),
