@@ -100,6 +100,10 @@ NOTES: Final[dict[str, str]] = {
         "For scores of your own. `rank` makes columns of different units comparable; `raw` is for "
         "those who have already made them so."
     ),
+    "check_contaminated": (
+        "Stands last, after everything that adds rows or texts. A hit stops the run with one line "
+        "that names the rows; `allow` lists those that may stay, each with its reason."
+    ),
 }
 
 

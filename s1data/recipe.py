@@ -15,10 +15,9 @@ from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_
 
 from s1data import digest, published, yamltext
 from s1data.errors import RecipeError, nearest
+from s1data.frozen import Frozen
 from s1data.models import ModelSpec
 from s1data.sources.spec import Input, Source
-from s1data.frozen import Frozen
-from s1data.frozen import 
 from s1data.stage import Asker, Selector, Stage
 
 if TYPE_CHECKING:

@@ -412,6 +412,7 @@ def _frames(outcome: Outcome) -> dict[str, pl.DataFrame]:
         "columns": outcome.added,
         "ranks": outcome.ranks,
         "thinned": outcome.thinned,
+        "dropped": outcome.dropped if filtered else None,
         "dropped": outcome.dropped
         if outcome.added is None or outcome.thinned is not None
         else None,
