@@ -13,7 +13,7 @@ import polars as pl
 from pydantic import Field
 
 from s1data import pool
-from s1data.graders import cascade, workers
+from s1data.graders import cascade, choice, workers
 from s1data.graders.extraction import final_answer
 from s1data.graders.protocol import UNDECIDED
 from s1data.stage import LABEL, Engine, GlobalEnricher, Table
@@ -229,7 +229,7 @@ def _graded(lines: pl.DataFrame, engine: Engine) -> pl.DataFrame:
         of_line.append(places.setdefault(pair, len(places)))
     with workers.Workers() as pool_:
         grades = cascade.grade_pairs(list(places), pool_, engine.progress)
-    rows = []
+    rows: list[tuple[str | None, bool | None, str | None, int | None]] = []
     for reference, answer, fate, place in zip(
         lines["reference"].to_list(),
         lines["answer"].to_list(),
@@ -252,5 +252,5 @@ def _pair(reference: str, answer: str, question: str, metadata: str | None) -> c
     """Without the question where no grader would look at it, so that equal pairs fold."""
     if cascade.kind(reference, metadata) == "gym":
         return cascade.Pair(reference, answer, question, metadata)
-    listed = cascade.choice.options(question)
+    listed = choice.options(question)
     return cascade.Pair(reference, answer, question if listed else "")
