@@ -28,7 +28,6 @@ class File:
 
     name: str
     data: bytearray
-    size: int | None = None
     mime_type: str = "application/jsonl"
     display_name: str | None = None
     made: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -85,10 +84,10 @@ class Jobs:
         self.files: dict[str, File] = {}
         self.jobs: dict[str, Job] = {}
 
-    def begin_file(self, name: str | None, size: int | None, kind: str, shown: str | None) -> File:
+    def begin_file(self, name: str | None, kind: str, shown: str | None) -> File:
         """Starts an upload."""
         name = name or f"files/{self._next('file')}"
-        made = File(name, bytearray(), size, kind, shown)
+        made = File(name, bytearray(), kind, shown)
         self.files[name] = made
         return made
 
@@ -164,7 +163,7 @@ class Jobs:
         shuffled = [results[place] for place in order]
         if job.inlined:
             return {"inlinedResponses": {"inlinedResponses": shuffled}}
-        made = self.begin_file(None, None, "application/jsonl", None)
+        made = self.begin_file(None, "application/jsonl", None)
         made.data.extend(b"".join(orjson.dumps(one) + b"\n" for one in shuffled))
         made.generated = True
         return {"responsesFile": made.name}
