@@ -90,6 +90,8 @@ _NUMBER: Final = re.compile(
 _LETTER_FIRST: Final = re.compile(
     r"(?P<letter>\([A-J]\)|[A-J](?=[*_.,;:]))[*_.,;:]*(?:\s+(?:because|since|as|for|which|is)\b|[*_]*$)"
 )
+_SAYS_SO: Final = re.compile(r"\s+(?:is|are) (?:the|our|my) (?:\w+ )?(?:solution|answer)s?\W*")
+_LATEX: Final = re.compile(r"[\\${}^_=(]|,\s")
 _SENTENCE_ENDS: Final = re.compile(r"[.。](?=\s|$)|(?<=\S)\s+I hope it is correct", re.IGNORECASE)
 _AFTERTHOUGHT: Final = re.compile(r",?\s(?:which|because|since)\b", re.IGNORECASE)
 _IS: Final = re.compile(r".*(?:\bis\b|\bare\b|\bequals\b|[:\uff1a])\s*(?=\S)", re.IGNORECASE)
@@ -147,12 +149,18 @@ def _at_the_end(text: str) -> Iterator[tuple[str, str]]:
     last_line = bare.rpartition("\n")[2]
     if spans := list(_MATHS.finditer(last_line)):
         span = spans[-1]
-        if not re.search(r"[\w%°]", last_line[span.end() :]):
+        rest = last_line[span.end() :]
+        if not re.search(r"[\w%°]", rest) or _SAYS_SO.fullmatch(rest):
             yield "last_maths", next(group for group in span.groups() if group is not None).strip()
-    if "\n" not in bare and len(bare) <= 100 and len(bare.split()) <= 8:
+    if "\n" not in bare and len(bare) <= 100 and _few_words(bare):
         yield "whole", bare
     if number := _last(_NUMBER, bare):
         yield "last_number", number.group().strip()
+
+
+def _few_words(text: str) -> bool:
+    # A sentence with a number in it is not an answer as it stands; the number may be.
+    return len(text.split()) <= (4 if re.search(r"\d", text) and not _LATEX.search(text) else 8)
 
 
 def _last(pattern: re.Pattern[str], text: str, start: int = 0) -> re.Match[str] | None:

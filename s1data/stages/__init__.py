@@ -37,6 +37,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "drop_contaminated": "contamination:DropContaminated",
     "add_recorded_attempts": "attempts:AddRecordedAttempts",
     "add_recorded_grades": "grades:AddRecordedGrades",
+    "add_grades": "grading:AddGrades",
     "drop_solved": "difficulty:DropSolved",
     "add_recorded_traces": "traces:AddRecordedTraces",
     "add_trace_checks": "traces:AddTraceChecks",

@@ -246,9 +246,8 @@ def _answers_differ(trace: Trace) -> str | None:
     values = [_NUMBER.fullmatch(answer) for answer in (one, two)]
     if letters and one != two:
         return f"thinking: {thought.answer}; answer: {said.answer}"
-    if None in values or max(len(one), len(two)) > 30:
-        return None
-    if min(len(one), len(two)) >= 4 and (one in two or two in one):  # $0.05 (5 cents)
+    within = min(len(one), len(two)) >= 4 and (one in two or two in one)  # $0.05 (5 cents)
+    if within or None in values or max(len(one), len(two)) > 30:
         return None
     first, second = (float(value.group(1)) for value in values if value is not None)
     # 0.05 dollars are 5 cents, and half is 50 %.

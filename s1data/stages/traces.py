@@ -246,7 +246,7 @@ class DropBadTraces(Filter):
     )
 
     needs: ClassVar = ("traces", "trace_flaws")
-    thins: ClassVar[str | None] = "traces"
+    thins: ClassVar = "traces"
     reasons: ClassVar = {
         "no_good_trace": "{left_out} of its {traces} traces are left out, for {for_flaws}.",
         "no_trace": "It has no trace.",
@@ -265,14 +265,13 @@ class DropBadTraces(Filter):
             has: dict[tuple[str, int], set[str]] = {}
             for line in flaws or ():
                 has.setdefault((line["teacher"], line["sample"]), set()).add(line["flaw"])
-            bad: list[set[str]] = [self._counted(trace, has) for trace in traces or ()]
+            bad = [self._counted(trace, has) for trace in traces or ()]
             left = [trace for trace, why in zip(traces or (), bad, strict=True) if not why]
             out["traces"].append(left)
             out["reason"].append(None if left else "no_good_trace" if bad else "no_trace")
-            named = sorted({flaw for why in bad for flaw in why})
-            best = (
-                [] if left or not bad else sorted(min(bad, key=lambda why: (len(why), sorted(why))))
-            )
+            named = sorted(set().union(*bad))
+            fewest = min(map(sorted, bad), key=lambda why: (len(why), why), default=[])
+            best = [] if left else fewest
             values: dict[str, Any] = {"traces": len(bad), "left_out": len(bad) - len(left)}
             values |= {"for_flaws": named, "best_has": best}
             out["evidence"].append(values if named or not bad else None)

@@ -73,9 +73,8 @@ def _flaws(question: str, answer: str | None) -> list[dict[str, str]]:
         missing = None
     part = _MISSING.search(question)
     # "The passage above" mostly stands in the question itself: then the question is long.
-    if part and (
-        len(question) < _SHORT or not re.match("table|passage", part.group(), re.IGNORECASE)
-    ):
+    there = part is not None and part.group().lower().startswith(("table", "passage"))
+    if part and (len(question) < _SHORT or not there):
         missing = missing or part
     if missing:
         found["missing_part"] = missing.group()

@@ -32,7 +32,13 @@ def test_cut_and_unjudged_attempts_count_neither_way():
 
 @pytest.mark.parametrize(
     ("right", "of", "reason"),
-    [(0, 32, "too_hard"), (1, 32, None), (3, 32, None), (4, 32, "too_easy"), (1, 31, "too_few_attempts")],
+    [
+        (0, 32, "too_hard"),
+        (1, 32, None),
+        (3, 32, None),
+        (4, 32, "too_easy"),
+        (1, 31, "too_few_attempts"),
+    ],
 )
 def test_limo_keeps_one_to_three_of_32(right, of, reason):
     given = rows([("m", "x", i < right, "stop") for i in range(of)])

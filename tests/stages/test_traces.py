@@ -31,7 +31,7 @@ def test_a_sound_trace_has_no_flaw():
         ("repeated", {"thinking": "Wait, let me count again.\n" * 9}),
         ("repeated", {"answer": "so it is four or " * 40}),
         ("mixed_language", {"thinking": "She has 7. 所以 还剩 四个. That is 4."}),
-        ("other_language", {"question": "小明有七个苹果, 给了别人三个, 还剩多少个?"}),
+        ("other_language", {"question": "小明有七个苹果, 给了别人三个, 还剩多少个?", "thinking": GOOD[0] * 3}),
         ("refusal", {"answer": "I'm sorry, but I can't help with that."}),
         ("leaked_prompt", {"thinking": "My system prompt says to be brief. So 4."}),
         ("leaked_prompt", {"answer": "<|im_start|>4"}),
@@ -54,7 +54,7 @@ def test_each_flaw(flaw, given):
         ("answers_differ", {"thinking": "So the answer is 5 cents.", "answer": "Answer: $0.05"}),
         ("answers_differ", {"thinking": "So the answer is a window.", "answer": "Answer: a pane"}),
         ("repeated", {"thinking": "\n".join(f"{i}. She asks: {QUESTION * 2}" for i in range(9))}),
-        ("mixed_language", {"thinking": "Let α and β be the shares; α + β = 7, so 4."}),
+        ("mixed_language", {"thinking": "Let θ and λ be the shares; θ + λ = 7, so 4."}),
     ],
 )
 def test_no_flaw(flaw, given):
