@@ -35,7 +35,7 @@ def compact(home: Path, parts: Parts) -> None:
         }
         small = {name for name in index.names if not name.endswith("-full.parquet")}
         chosen = small | doubled
-        if len(small) < 2 and not doubled:  # noqa: PLR2004
+        if len(small) < 2 and not doubled:
             return
         _rewrite(home, parts, chosen)
         parts.forget()

@@ -120,7 +120,9 @@ class ReplyStore:
             keys.cast(pl.String)
             .alias("key")
             .to_frame()
-            .join(rows.select("key", text.alias("text")), on="key", how="left", maintain_order="left")
+            .join(
+                rows.select("key", text.alias("text")), on="key", how="left", maintain_order="left"
+            )
             .get_column("text")
         )
 
@@ -353,5 +355,3 @@ def _torn(path: Path) -> bool:
             return file.read(1) != b"\n"
     except FileNotFoundError:
         return False
-
-
