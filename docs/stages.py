@@ -46,6 +46,24 @@ NOTES: Final[dict[str, str]] = {
         "survives depends on what the rows hold, never on their order, so a shuffled file gives "
         "the same set."
     ),
+    "drop_near_duplicates": (
+        "Of the pairs that it drops on the real pool by its defaults, some three in four are the "
+        "same question ([measured](overlap-duplicates.md)): read `pairs.parquet` beside its record "
+        "before you rely on it. A bucket of equal signatures is never compared all with all, so "
+        "its cost grows with the rows."
+    ),
+    "drop_semantic_duplicates": (
+        "Needs `add_embedding` before it. Near vectors are only candidates: words and numbers "
+        "decide. Its defaults are not measured yet."
+    ),
+    "drop_published": (
+        "For a new set that must not repeat an old one. The evidence says which item it was, and "
+        "by which method."
+    ),
+    "add_template_group": (
+        "Drops nothing: other numbers are another question. The size tells how much of a pool one "
+        "template makes up."
+    ),
     "drop_contaminated": (
         "The verdicts are exactly those of s1's script, for `n: 8`. Hashes find candidates, words "
         "decide. It is a rule about wording: it drops a harmless question that shares a common "
@@ -99,6 +117,10 @@ NOTES: Final[dict[str, str]] = {
     "keep_top": (
         "For scores of your own. `rank` makes columns of different units comparable; `raw` is for "
         "those who have already made them so."
+    ),
+    "check_contaminated": (
+        "Stands last, after everything that adds rows or texts. A hit stops the run with one line "
+        "that names the rows; `allow` lists those that may stay, each with its reason."
     ),
 }
 
