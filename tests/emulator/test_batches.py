@@ -34,7 +34,10 @@ def test_a_job_from_an_uploaded_file_answers_every_key_once_in_another_order(tmp
     with Emulator(Script.of({"models": {"big": {"price": [1.0, 10.0]}}})) as server:
         client = clients.gemini(server)
         file = upload(client, tmp_path)
-        assert client.files.get(name=file.name).size_bytes == (tmp_path / "requests.jsonl").stat().st_size
+        assert (
+            client.files.get(name=file.name).size_bytes
+            == (tmp_path / "requests.jsonl").stat().st_size
+        )
         job = client.batches.create(model="big", src=file.name, config={"display_name": "wave 1"})
         job = client.batches.get(name=job.name)
         assert (job.state.value, job.display_name) == ("JOB_STATE_SUCCEEDED", "wave 1")
@@ -45,7 +48,10 @@ def test_a_job_from_an_uploaded_file_answers_every_key_once_in_another_order(tmp
         assert results(client, client.batches.get(name=job.name)) == found
         assert server.bill["big"] == batch, "a job that is looked at again is billed once"
         # The same reply as online, at half the price.
-        online = {key: clients.ask_gemini(server, question, config=None) for key, question in QUESTIONS.items()}
+        online = {
+            key: clients.ask_gemini(server, question, config=None)
+            for key, question in QUESTIONS.items()
+        }
         for line in found:
             texts = [part["text"] for part in line["response"]["candidates"][0]["content"]["parts"]]
             assert texts == [text for text, _ in clients.parts(online[line["key"]])]
@@ -76,7 +82,11 @@ def test_jobs_end_as_the_script_says_and_bill_only_what_they_answer(tmp_path):
             "JOB_STATE_EXPIRED", "JOB_STATE_FAILED", "JOB_STATE_PENDING", "JOB_STATE_SUCCEEDED",
         ]  # fmt: skip
         found = results(client, client.batches.get(name=jobs[3].name))
-        assert sum("error" in line for line in found) == sum("response" in line for line in found) == 12
+        assert (
+            sum("error" in line for line in found)
+            == sum("response" in line for line in found)
+            == 12
+        )
         assert server.bill["big"].requests == 12
         assert {entry.job for entry in server.log if entry.call == "batch"} == {jobs[3].name}
         client.batches.cancel(name=jobs[2].name)
@@ -93,7 +103,11 @@ def test_a_job_takes_its_time_and_another_process_can_wait_for_it(tmp_path):
         while "JOB_STATE_SUCCEEDED" not in seen:
             seen.append(second.batches.get(name=job.name).state.value)
             time.sleep(0.05)
-        assert list(dict.fromkeys(seen)) == ["JOB_STATE_PENDING", "JOB_STATE_RUNNING", "JOB_STATE_SUCCEEDED"]
+        assert list(dict.fromkeys(seen)) == [
+            "JOB_STATE_PENDING",
+            "JOB_STATE_RUNNING",
+            "JOB_STATE_SUCCEEDED",
+        ]
 
 
 def test_faults_of_content_strike_in_batches_too(tmp_path):

@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 
+import openai
 import polars as pl
 import pytest
 
-import openai
 from s1data.emulator import Fault, Script, ScriptError
 
 CODE = "import sys; from s1data.cli import main; main(sys.argv[1:])"
@@ -112,10 +112,14 @@ def test_a_script_that_does_not_fit_names_file_and_field(tmp_path, text, said):
 
 
 def test_the_longest_pattern_decides_and_a_name_before_any():
-    script = Script.of({"models": {"*": {"skill": 0.1}, "big-*": {"skill": 0.2}, "big-1": {"skill": 0.3}}})
+    script = Script.of(
+        {"models": {"*": {"skill": 0.1}, "big-*": {"skill": 0.2}, "big-1": {"skill": 0.3}}}
+    )
     assert [script.persona(name).skill for name in ("x", "big-2", "big-1")] == [0.1, 0.2, 0.3]
 
 
 def test_a_script_survives_the_way_through_json():
-    script = Script.of({"faults": {fault.value: 0.01 for fault in Fault}, "models": {"a": {"price": [1, 2]}}})
+    script = Script.of(
+        {"faults": {fault.value: 0.01 for fault in Fault}, "models": {"a": {"price": [1, 2]}}}
+    )
     assert Script.of(json.loads(script.model_dump_json())) == script

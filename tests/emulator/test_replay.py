@@ -1,9 +1,9 @@
 """Recorded replies served as if live: by name and question, and nothing that was not recorded."""
 
+import openai
 import polars as pl
 import pytest
 
-import openai
 from s1data.emulator import Emulator, Script, ScriptError, read_replay
 from tests.emulator import clients
 
@@ -21,7 +21,9 @@ RECORDED = pl.DataFrame(
 
 @pytest.fixture(scope="module")
 def server():
-    script = Script.of({"models": {"teacher": {"recorded_as": "plain"}, "gone": {"recorded_as": "nobody"}}})
+    script = Script.of(
+        {"models": {"teacher": {"recorded_as": "plain"}, "gone": {"recorded_as": "nobody"}}}
+    )
     with Emulator(script, replay=RECORDED) as server:
         yield server
 
@@ -32,13 +34,19 @@ def test_a_recorded_reply_comes_through_both_protocols(server):
     assert (message.reasoning_content, message.content) == ("seven is one", "7")
     reply = clients.ask_gemini(server, "Name a prime.", "thinker-7b")
     assert clients.parts(reply) == [("seven is one", False), ("7", False)]
-    assert {entry.source for entry in server.log if entry.call in {"chat", "generate"}} == {"replay"}
+    assert {entry.source for entry in server.log if entry.call in {"chat", "generate"}} == {
+        "replay"
+    }
 
 
 def test_samples_come_in_their_recorded_order_with_their_finish(server):
     with clients.chat(server) as chat:
         choices = [
-            chat("Question: What is 2 + 3?\nThink.", "Thinker-7B", extra_headers={"X-S1Data-Sample": str(k)}).choices[0]
+            chat(
+                "Question: What is 2 + 3?\nThink.",
+                "Thinker-7B",
+                extra_headers={"X-S1Data-Sample": str(k)},
+            ).choices[0]
             for k in range(3)
         ]
     assert [c.message.content for c in choices] == ["It is 5.", "Five.", "It is 5."]
@@ -62,7 +70,9 @@ def test_what_was_not_recorded_is_refused_and_not_made_up(server):
 
 def test_a_replay_file_without_its_columns_is_refused_by_name(tmp_path):
     RECORDED.drop("model").write_parquet(tmp_path / "bad.parquet")
-    with pytest.raises(ScriptError, match=r"bad\.parquet: wanted columns question, model, answer; model missing"):
+    with pytest.raises(
+        ScriptError, match=r"bad\.parquet: wanted columns question, model, answer; model missing"
+    ):
         read_replay(tmp_path / "bad.parquet")
     (tmp_path / "no.parquet").write_bytes(b"nothing")
     with pytest.raises(ScriptError, match=r"no\.parquet: cannot be read"):
@@ -72,7 +82,9 @@ def test_a_replay_file_without_its_columns_is_refused_by_name(tmp_path):
 
 
 @pytest.mark.real
-@pytest.mark.parametrize(("file", "text"), [("attempts_math", "attempt_text"), ("traces", "answer")])
+@pytest.mark.parametrize(
+    ("file", "text"), [("attempts_math", "attempt_text"), ("traces", "answer")]
+)
 def test_real_recordings_are_served_as_if_live(real_data, file, text):
     path = real_data / f"{file}.parquet"
     frame = pl.read_parquet(path).filter(pl.col("question").str.strip_chars() != "")

@@ -3,9 +3,9 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+import openai
 import pytest
 
-import openai
 from s1data.emulator import Emulator, Fault, Planned, Script
 from tests.emulator import clients
 
