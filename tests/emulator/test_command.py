@@ -96,7 +96,7 @@ def test_a_wrong_call_is_one_line_and_code_2(arguments, said):
     ("text", "said"),
     [
         ("seed = 'x'", "script.toml: seed"),
-        ("[models.small]\nskil = 1", "script.toml: models.0.1.skil"),
+        ("[models.small]\nskil = 1", "script.toml: models.small.skil"),
         ("[[planned]]\nfault = 'nothing'", "script.toml: planned.0.fault"),
         ("seed = ", "script.toml: wanted a script in TOML"),
         ("[faults]\nslow = 0.6\nreset = 0.6", "pass 1 together"),
