@@ -131,7 +131,7 @@ class Persona(Frozen):
 class Planned(Frozen):
     """A fault for certain requests: the first ``times`` tries of each, or every one."""
 
-    fault: Fault
+    fault: Fault = Field(strict=False, description="By its name.")
     model: str = Field(default="*", description="Pattern of the model's name.")
     contains: str = Field(default="", description="Text that the prompt holds.")
     times: int | None = Field(default=1, ge=1, description="Tries of one request; None: every one.")
@@ -213,8 +213,16 @@ class Script(Frozen):
             return cls.model_validate_json(_json(given), strict=False)
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
+            place = ".".join(_places(given, first["loc"]))
             raise ScriptError(f"{who}: {place + ': ' if place else ''}{first['msg']}") from None
+
+
+def _places(given: dict[str, Any], loc: tuple[int | str, ...]) -> list[str]:
+    """Where an error is, as it stands in the file: a mapping's entries by their names."""
+    match loc:
+        case ("models" as field, int(place), _, *rest):
+            return [field, sorted(given[field])[place], *map(str, rest)]
+    return [str(part) for part in loc]
 
 
 def _plain(personas: dict[str, Persona]) -> dict[str, Any]:

@@ -68,7 +68,7 @@ SEEN = [
     (Fault.HANG, "TimeoutError", "APITimeoutError"),
     (Fault.SLOW, "STOP tt", "stop reasoning_content content"),
     (Fault.DROP_BODY, "ClientPayloadError", "APIConnectionError"),
-    (Fault.CUT_JSON, "UnknownApiResponseError", "JSONDecodeError"),
+    (Fault.CUT_JSON, "JSONDecodeError", "JSONDecodeError"),
     (Fault.EMPTY_BODY, "no candidates", "JSONDecodeError"),
     (Fault.SAFETY, "SAFETY t", "content_filter reasoning_content"),
     (Fault.RECITATION, "RECITATION t", "content_filter reasoning_content"),

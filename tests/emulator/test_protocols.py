@@ -81,9 +81,8 @@ def test_a_thinking_budget_and_a_limit_of_tokens_are_kept(server):
 
 def test_a_stream_brings_the_same_reply_in_pieces(server):
     whole = clients.parts(clients.ask_gemini(server, QUESTION))
-    pieces = list(
-        clients.gemini(server).models.generate_content_stream(model="big", contents=QUESTION)
-    )
+    client = clients.gemini(server)
+    pieces = list(client.models.generate_content_stream(model="big", contents=QUESTION))
     assert len(pieces) > 2
     assert "".join(piece.text or "" for piece in pieces) == "".join(text for text, _ in whole)
     assert pieces[-1].candidates[0].finish_reason == types.FinishReason.STOP
