@@ -35,11 +35,7 @@ def test_every_reading_is_of_a_pair_that_is_there(real_data):
     assert len(readings) >= 100
     for reading in readings:
         assert reading["class"] in CLASSES
-        reference, candidate = there[reading["sha256"]]
-        print(
-            f"{reading['class']:<18} {reading['method']} {reading['verdict']}: {reading['reason']}"
-        )
-        print(f"    reference {reference[:150]!r}\n    answer    {candidate[:150]!r}")
+        assert reading["sha256"] in there
 
 
 def test_no_reference_of_the_pool_is_wrong_against_itself(real_data):
