@@ -20,7 +20,7 @@ from typing import Final, TypeAlias
 import polars as pl
 from pydantic import Field
 
-from s1data.stage import Frozen
+from s1data.frozen import Frozen
 
 Step: TypeAlias = Callable[[pl.Expr], pl.Expr]
 

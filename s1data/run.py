@@ -413,9 +413,6 @@ def _frames(outcome: Outcome) -> dict[str, pl.DataFrame]:
         "ranks": outcome.ranks,
         "thinned": outcome.thinned,
         "dropped": outcome.dropped if filtered else None,
-        "dropped": outcome.dropped
-        if outcome.added is None or outcome.thinned is not None
-        else None,
     }
     return {name: frame for name, frame in frames.items() if frame is not None}
 

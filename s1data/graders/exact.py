@@ -31,7 +31,7 @@ _FONT: Final = re.compile(
     r"|fbox|boldsymbol|bm)\s*\{((?:[^{}]|\{[^{}]*\})*)\}"
 )
 _SPACES: Final = re.compile(
-    r"\\[,;:! ]|\\quad\b|\\qquad\b|~|\\hspace\*?\{[^{}]*\}|\\displaystyle\b"
+    r"(?<!\\)\\[,;:! ]|\\quad\b|\\qquad\b|~|\\hspace\*?\{[^{}]*\}|\\displaystyle\b"
 )
 _SIZES: Final = re.compile(
     r"\\(?:left|right|[bB]igg?[lrm]?)(?=\s*(?:[()\[\]|./<>]|\\[{}|]|\\[lr](?:vert|angle|floor|ceil)))\s*\.?"

@@ -19,6 +19,8 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 import polars as pl
 from pydantic import Field, field_validator
 
+from s1data import normalising
+from s1data.normalising import Normalisation
 from s1data.stage import Engine, Evidence, GlobalFilter, Table
 from s1data.stages.linking import best_first
 
@@ -42,7 +44,8 @@ class DropDuplicates(GlobalFilter):
 
     Normalisation is Unicode NFKC, but superscripts, subscripts, fractions and circled characters
     are kept apart from plain ones; then runs of white space become one space and none is left at
-    the ends. With ``fold_case``, case is folded as well.
+    the ends. ``normalisation`` puts the steps of `s1data.normalising` there: they know LaTeX.
+    With ``fold_case``, case is folded as well.
 
     Of the rows that are alike one survives: lowest priority number; then the longest solution (in
     characters, none counting as 0); then the lowest id; then the lowest digest of solution and
@@ -81,6 +84,12 @@ class DropDuplicates(GlobalFilter):
         description="Whether normalisation folds case; it makes benzene and cyclohexane one.",
     )
 
+    normalisation: Normalisation | None = Field(
+        default=None,
+        description="Steps of a normalisation that knows LaTeX, in place of Unicode and white "
+        "space; {} takes all of its usual ones.",
+    )
+
     @field_validator("methods")
     @classmethod
     def _strictest_first(cls, methods: tuple[Method, ...]) -> tuple[Method, ...]:
@@ -94,7 +103,8 @@ class DropDuplicates(GlobalFilter):
         questions = rows.get_column("question")
         digests = {"exact": _digests(questions)}
         if "normalised" in self.methods:
-            plain = normalised(questions)
+            how = self.normalisation
+            plain = normalised(questions) if how is None else normalising.normalised(questions, how)
             digests["normalised"] = _digests(plain)
             if self.fold_case:
                 folded = [None if text is None else text.casefold() for text in plain.to_list()]

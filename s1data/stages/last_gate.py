@@ -16,7 +16,8 @@ from pydantic import Field, model_validator
 
 from s1data import pool
 from s1data.errors import StageError
-from s1data.stage import Engine, GlobalEnricher, Pairs, Table
+from s1data.frozen import Pairs
+from s1data.stage import Engine, GlobalEnricher, Table
 from s1data.stages import items, matching
 from s1data.stages.held_against import HeldAgainst, each_once
 from s1data.stages.matching import Method

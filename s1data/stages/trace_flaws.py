@@ -163,7 +163,8 @@ def _other_language(trace: Trace) -> str | None:
 
 
 _REFUSAL: Final = re.compile(
-    r"\b(?:I(?:'m|\u2019m| am) (?:sorry|afraid|unable)\b[^.\n]{0,40}?\b(?:can(?:'|\u2019)?t|cannot|unable|not able)"
+    r"\b(?:I(?:'m|\u2019m| am) (?:sorry|afraid|unable)\b[^.\n]{0,40}?"
+    r"\b(?:can(?:'|\u2019)?t|cannot|unable|not able)"
     r"|I (?:can(?:'|\u2019)t|cannot|won(?:'|\u2019)t|will not|am unable to|must decline to) "
     r"(?:help|assist|answer|provide|comply|fulfil|continue|do that|engage|support)"
     r"|as an AI(?: language model)?,? I (?:can(?:'|\u2019)?t|cannot|do not|don(?:'|\u2019)t))",
@@ -239,7 +240,8 @@ def _plain(answer: str) -> str:
 
 _PHRASES: Final = re.compile(
     r"(?:I hope (?:this|that) helps|let me know if you|feel free to ask|happy to help"
-    r"|would you like me to|is there anything else|great question|thank you for (?:your|the) question"
+    r"|would you like me to|is there anything else|great question"
+    r"|thank you for (?:your|the) question"
     r"|as an AI(?: language)? (?:model|assistant))",
     re.IGNORECASE,
 )

@@ -270,10 +270,9 @@ class DropBadTraces(Filter):
             out["traces"].append(left)
             out["reason"].append(None if left else "no_good_trace" if bad else "no_trace")
             named = sorted(set().union(*bad))
-            best = (
-                [] if left or not bad else sorted(min(bad, key=lambda why: (len(why), sorted(why))))
-            )
-            values = {"traces": len(bad), "left_out": len(bad) - len(left)}
+            fewest = min(map(sorted, bad), key=lambda why: (len(why), why), default=[])
+            best = [] if left else fewest
+            values: dict[str, Any] = {"traces": len(bad), "left_out": len(bad) - len(left)}
             values |= {"for_flaws": named, "best_has": best}
             out["evidence"].append(values if named or not bad else None)
         schema = {

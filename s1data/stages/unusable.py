@@ -21,7 +21,8 @@ Flaw: TypeAlias = Literal[
     "no_real_answer", "proof_only", "several_questions", "answer_in_question", "missing_part"
 ]
 _NO_ANSWER: Final = re.compile(
-    r"\s*(?:n/?a|none given|answers? (?:may|will) vary|see (?:the )?(?:solution|above|below|figure).*"
+    r"\s*(?:n/?a|none given|answers? (?:may|will) vary"
+    r"|see (?:the )?(?:solution|above|below|figure).*"
     r"|proof|to be (?:proved|shown)|unknown|todo|[-?.]+)[.\s]*", re.IGNORECASE,
 )  # fmt: skip
 _PROOF: Final = re.compile(r"\b(?:prove that|show that|prove:|give a proof)", re.IGNORECASE)
@@ -181,7 +182,7 @@ class AddDoubtfulGold(_Voting):
     example: ClassVar = {"min_votes": 2}
 
     def columns(self, rows: pl.DataFrame) -> pl.DataFrame:
-        out = []
+        out: list[dict[str, Any] | None] = []
         for attempts, answer in rows.select("attempts", "answer").iter_rows():
             agreed = self._agreed(attempts) if (answer or "").strip() else None
             if agreed is None or not agreed[1] or _key(agreed[0]["answer"]) == _key(answer):
