@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from s1data import pool
 from s1data.models import ModelSpec, Outcome, Reply, Request, TraceKind
 from s1data.stage import Asker
 from s1data.stages.asked_attempts import AddAttempts
+from s1data.stages.asked_domains import AddModelDomain
+from s1data.stages.asked_grades import AddJudgeGrades
 from s1data.stages.asked_traces import AddTraces
 
 SPEC = ModelSpec(provider="openai_compatible", model="m")
@@ -132,3 +135,109 @@ def test_a_cut_attempt_has_no_answer_and_no_verdict():
     assert {(a["finish"], a["extracted"], a["verdict"]) for a in attempts} == {
         ("cut_answering", None, None)
     }
+
+
+DOMAINS = AddModelDomain(model="sorter", tries=3)
+
+
+@pytest.mark.parametrize(
+    ("answer", "domain"),
+    [
+        ("It counts.\n05", "05"),
+        ("It counts.\n**05**", "05"),
+        ("It counts.\nCode: 05.", "05"),
+        ("05 or 11", None),
+        ("99", None),
+        ("05\nbecause it counts", None),
+        ("   ", None),
+    ],
+)
+def test_the_code_on_the_last_line_is_the_domain(answer, domain):
+    book, frame = Book(), with_source("one?")
+    (request,) = open_requests(DOMAINS, frame, book)
+    book.tell(request, answer=answer)
+    found = DOMAINS.columns(frame, book)
+    assert found.row(0) == (domain, None if domain is None else 1.0)
+    assert len(open_requests(DOMAINS, frame, book)) == (domain is None)
+
+
+def test_a_reply_without_a_code_is_asked_again_three_times_and_no_more():
+    book, frame = Book(), with_source("one?")
+    rungs = []
+    while asked := open_requests(DOMAINS, frame, book):
+        rungs += [request.rung for request in asked]
+        book.tell(asked[0], answer="I would rather not say")
+    assert rungs == [0, 1, 2]
+    assert DOMAINS.columns(frame, book)["domain"].to_list() == [None]
+
+
+def test_each_source_is_shown_its_own_list():
+    own = {"science": {"ch": "chemistry", "ph": "physics"}}
+    stage = AddModelDomain(model="sorter", taxonomies=own, by_source={"labs": "science"})
+    frame = with_source("one?", "two?", sources=["maths", "labs"])
+    first, second = stage.requests(frame, Book())
+    assert "05: combinatorics" in first.prompt
+    assert "chemistry" not in first.prompt
+    assert "ch: chemistry" in second.prompt
+    assert stage.sources() == ("labs",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"taxonomy": "mcs"}, "taxonomy"),
+        ({"by_source": {"labs": "none"}}, "by_source"),
+        ({"prompt": "domain/0"}, "prompt"),
+    ],
+)
+def test_a_list_or_prompt_that_is_not_there_is_named(fields, field):
+    stage = AddModelDomain(model="sorter", **fields)
+    assert [problem.field for problem in stage.check({}, {})] == [field]
+
+
+JUDGE = AddJudgeGrades(model="judge", tries=2)
+
+
+def attempts_of(*given: tuple[str | None, bool | None]) -> pl.DataFrame:
+    fields = [f.name for f in pool.ATTEMPT.fields]
+    lines = [
+        dict.fromkeys(fields)
+        | {"solver": "small", "sample": i, "extracted": extracted, "verdict": verdict}
+        for i, (extracted, verdict) in enumerate(given)
+    ]
+    return rows("one?").with_columns(pl.Series("attempts", [lines], dtype=pl.List(pool.ATTEMPT)))
+
+
+def test_the_judge_sees_each_undecided_answer_once_and_no_other():
+    frame = attempts_of(("four", None), ("four", None), ("5", False), (None, None), ("2+2", None))
+    asked = JUDGE.requests(frame, Book())
+    assert len(asked) == 2
+    assert all("<reference>\n4\n</reference>" in request.prompt for request in asked)
+
+
+def test_what_the_judge_says_is_the_verdict():
+    frame = attempts_of(("four", None), ("5", False), (None, None), ("2+3", None), ("{4}", None))
+    book = Book()
+    words = {"four": "The same.\nYes.", "2+3": "Not so.\n**No**", "{4}": "Hard to say"}
+    for _ in range(JUDGE.max_rounds()):
+        for request in open_requests(JUDGE, frame, book):
+            word = next(
+                w for a, w in words.items() if f"<attempt>\n{a}\n</attempt>" in request.prompt
+            )
+            book.tell(request, answer=word)
+    assert open_requests(JUDGE, frame, book) == []
+    (attempts,) = JUDGE.columns(frame, book)["attempts"].to_list()
+    assert [(a["verdict"], a["method"]) for a in attempts] == [
+        (True, "judge"), (False, None), (None, None), (False, "judge"), (None, "undecided:judge"),
+    ]  # fmt: skip
+
+
+def test_braces_and_tags_in_a_text_stay_as_they_are():
+    (request,) = JUDGE.requests(attempts_of((r"\frac{question}{2}", None)), Book())
+    assert r"\frac{question}{2}" in request.prompt
+
+
+def with_source(*questions: str, sources: list[str] | None = None) -> pl.DataFrame:
+    return rows(*questions).with_columns(
+        pl.Series("source", sources or ["maths"] * len(questions), dtype=pl.String)
+    )
