@@ -2,8 +2,8 @@
 
     python -m tests.audit.show [NAME…]
 
-Any CSV will do: columns `id` and those that end in `_id` are looked up by question id, the rest is
-printed as it is. Needs the real questions in ../shared/data or $S1DATA_REAL.
+Any CSV will do: columns `id` and those that end in `_id` are looked up by question id, `sha256` by
+the text of a trace, the rest is printed as it is. Needs the real questions in ../shared/data or $S1DATA_REAL.
 """
 
 import hashlib
@@ -37,6 +37,17 @@ def pairs():
             f"{one}\0{other}".encode()
         ).hexdigest(): f"reference {one}\nanswer    {other}"
         for one, other in pl.concat([equal, tried]).unique(maintain_order=True).iter_rows()
+def more_texts():
+    """Questions of the attempts by id, and traces by the sha256 of their text."""
+    from s1data import digest, pool
+    from s1data.stages.trace_flaws import joined
+
+    attempts = pl.read_parquet(REAL / "attempts_math.parquet", columns=["question"])
+    asked = attempts["question"].unique()
+    traces = pl.read_parquet(REAL / "traces.parquet", columns=["thinking", "answer"])
+    whole = [joined(*pair) for pair in traces.iter_rows()]
+    return dict(zip(pool.question_ids(asked).to_list(), asked.to_list(), strict=True)) | {
+        digest.of_value(text): text for text in whole
     }
 
 
@@ -44,6 +55,7 @@ def main():
     if not (REAL / "pool.parquet").exists():
         sys.exit(f"no real questions in {REAL}: put them there or set S1DATA_REAL")
     known = texts() | pairs()
+    known = more_texts() | texts()
     names = sys.argv[1:] or sorted(path.stem for path in HERE.glob("*.csv"))
     for name in names:
         for case in pl.read_csv(HERE / f"{name}.csv", infer_schema=False).iter_rows(named=True):

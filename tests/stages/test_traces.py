@@ -6,6 +6,7 @@ import pytest
 from s1data import pool
 from s1data.acting import act, with_places
 from s1data.engine import LocalEngine
+from s1data.recipe import Pipeline
 from s1data.stages.trace_flaws import Trace, flaws_of, joined, split
 from s1data.stages.traces import AddRecordedTraces, AddTraceChecks, DropBadTraces
 
@@ -98,3 +99,21 @@ def test_a_wrong_answer_stays_unless_asked_for():
     rows = with_places(pl.DataFrame({"traces": [[trace]], "trace_flaws": [[]]}, schema=schema))
     assert act(DropBadTraces(), rows, None).kept.height == 1
     assert act(DropBadTraces(flaws=["wrong"]), rows, None).kept.height == 0
+
+
+def test_a_run_reads_texts_back_and_says_which_traces_left(tmp_path):
+    recipe = Pipeline.from_yaml(
+        "name: traces\nversion: 2026.1.0\nsources: [{name: pool, path: pool.parquet}]\n"
+        "inputs: {t: {path: traces.parquet}}\n"
+        "stages:\n  - add_recorded_traces: {from: t}\n  - add_trace_checks\n  - drop_bad_traces\n"
+        "  - keep_random: {n: 1, seed: 1}\n"
+    )
+    lines = [("a", "one", *GOOD), ("a", "two", "", ""), ("b", "one", "She has", None)]
+    given = pl.DataFrame(lines, schema=["question", "model", "thinking", "answer"], orient="row")
+    inputs = {"pool": pl.DataFrame({"question": ["a", "b"]}), "t": given}
+    run = recipe.run(tmp_path / "run", inputs=inputs)
+    assert [t["teacher"] for t in run.selected["traces"][0]] == ["one"]
+    assert run.ledger["reason"].to_list() == [None, "no_good_trace"]
+    (step,) = [s for s in run.why(text="a")[0].steps if s.label == "drop_bad_traces"]
+    assert (step.fate, step.words) == ("kept", "1 of its 2 traces are left out, for empty.")
+    assert len(recipe.run(tmp_path / "run", inputs=inputs).cached) == 5
