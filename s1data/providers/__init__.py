@@ -1,0 +1,44 @@
+"""The services that models are asked through, one file each behind the protocol `Model`.
+
+A provider sends one request, once, and says how that ended: a `Reply` where the service answered
+(blocked, cut and refused replies too, since they are final), a `ModelError` where the request is
+still open. It never repeats a request and keeps no limit; whoever calls it does. The package of a
+service is imported by its own provider only, when a model is opened, and its exceptions end there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from s1data.models import Model, ModelSpec
+
+DEFAULT_TIMEOUT: Final = 1200.0
+"""Seconds: 32,768 tokens at 30 a second take 1,092."""
+
+
+def open_model(
+    spec: ModelSpec,
+    endpoints: Sequence[str] = (),
+    key: str | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    *,
+    name: str | None = None,
+) -> Model:
+    """A model ready to be asked; nothing is sent yet.
+
+    ``endpoints`` are base URLs, in place of the service's own; ``timeout`` is in seconds for a
+    whole request. The key is ``key``, or else that of the environment: ``S1DATA_KEY_<NAME>``
+    (``name`` is the recipe's name for the model), then the service's own variables. Raises
+    RecipeError where spec or endpoints cannot work, ModelError (auth) where a key is missing.
+    """
+    if spec.provider == "gemini":
+        from s1data.providers.gemini import Gemini
+
+        return Gemini(spec, endpoints, key, timeout, name=name)
+    from s1data.providers.openai_compatible import OpenAICompatible
+
+    return OpenAICompatible(spec, endpoints, key, timeout, name=name)
+
+
+__all__ = ["DEFAULT_TIMEOUT", "open_model"]

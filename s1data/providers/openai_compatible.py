@@ -1,0 +1,304 @@
+"""OpenAI-compatible servers (vLLM, SGLang, llama.cpp, hosted) through openai on aiohttp.
+
+The only file that imports openai. One client each endpoint; a request goes to the endpoint with
+the fewest in flight among those that are well, and on to another where it was not taken at all
+(no connection, 429, 5xx). One that may have been worked on is not sent elsewhere: whoever asked
+decides. `max_tokens` is clamped to what the endpoint's context holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from s1data.models import ModelError, ModelSpec, Outcome, Reply, Request, Scored
+from s1data.providers import openai_bodies
+from s1data.providers.connections import checked_url, find_key, reach, transport_failure
+from s1data.providers.failures import cure_of, failure, one_line, outcome_of, seconds_to_wait
+from s1data.providers.replies import READY, Sending, Told, mapping, text
+
+if TYPE_CHECKING:
+    import openai
+
+SERVICE: Final = "https://api.openai.com/v1"
+CHECK_SECONDS: Final = 60.0
+_ELSEWHERE: Final = frozenset(
+    {Outcome.DROPPED, Outcome.OVERLOADED, Outcome.QUOTA_MINUTE, Outcome.QUOTA_DAY}
+)
+_UNWELL: Final = _ELSEWHERE | {Outcome.TIMEOUT}
+_LONGEST_REST: Final = 60.0
+
+
+@dataclass(slots=True)
+class _Endpoint:
+    url: str
+    client: openai.AsyncOpenAI | None = None
+    in_flight: int = 0
+    failed: int = 0
+    rests_until: float = 0.0
+    context: int | None = None
+    told_context: bool = False
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def failing(self, error: ModelError) -> None:
+        if error.outcome in _UNWELL:
+            self.failed += 1
+            rest = error.retry_after or min(0.25 * 2.0**self.failed, _LONGEST_REST)
+            self.rests_until = time.monotonic() + rest
+
+    def well(self) -> None:
+        self.failed = 0
+        self.rests_until = 0.0
+
+
+class OpenAICompatible:
+    """A model at one or more endpoints. Implements `s1data.models.Model`."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        endpoints: Sequence[str] = (),
+        key: str | None = None,
+        timeout: float = 1200.0,
+        *,
+        name: str | None = None,
+    ) -> None:
+        import os
+
+        given = [*endpoints] or [*filter(None, [os.environ.get("OPENAI_BASE_URL")])]
+        urls = tuple(dict.fromkeys(checked_url(url, spec.model) for url in given))
+        self._key = find_key(spec, urls, key, name)
+        self._endpoints = [_Endpoint(url) for url in urls or (SERVICE,)]
+        self._spec = spec
+        self._timeout = timeout
+        self._name = name or spec.model
+
+    async def ask(self, request: Request) -> Reply:
+        sending = Sending(request)
+        path = "/chat/completions" if request.mode == "chat" else "/completions"
+        try:
+            body, endpoint = await self._post(
+                path,
+                request,
+                lambda allowed: openai_bodies.body_of(request, allowed),
+            )
+        except _Filtered as error:
+            return sending.reply(Told(outcome=Outcome.SAFETY, detail=str(error)))
+        except ModelError as error:
+            if error.outcome is Outcome.BAD_REQUEST:
+                return sending.refused(error)
+            raise
+        body = self._key.hide(body)
+        return sending.reply(openai_bodies.read(body, request, self._who(endpoint)), body)
+
+    async def score(self, request: Request) -> Scored:
+        if not request.score:
+            raise failure(
+                f"model {self._name}", Outcome.BAD_REQUEST, "no text to score", "give score"
+            )
+        # One token more is asked for, and left out: not every server takes max_tokens 0.
+        asked: dict[str, Any] = {
+            "model": request.model,
+            "prompt": request.prompt + request.score,
+            "max_tokens": 1,
+            "echo": True,
+            "logprobs": 1,
+            "temperature": 0,
+        }
+        body, endpoint = await self._post("/completions", request, lambda _: asked)
+        return openai_bodies.scored(body, request, self._who(endpoint))
+
+    async def check(self) -> None:
+        found = await asyncio.gather(
+            *(self._check(endpoint) for endpoint in self._endpoints), return_exceptions=True
+        )
+        errors = [one for one in found if isinstance(one, BaseException)]
+        for error in errors:
+            # One of several endpoints may be down; a key or a name that is wrong is wrong.
+            down = isinstance(error, ModelError) and error.outcome in _UNWELL
+            if not down or len(errors) == len(found):
+                raise error
+
+    async def close(self) -> None:
+        for endpoint in self._endpoints:
+            if endpoint.client is not None:
+                client, endpoint.client = endpoint.client, None
+                await client.close()
+
+    async def _check(self, endpoint: _Endpoint) -> None:
+        who = self._who(endpoint)
+        await reach(endpoint.url, who)
+        settings: dict[str, Any] = dict(self._spec) | {"prompt": READY, "max_tokens": 16}
+        if "max_completion_tokens" in dict(self._spec.extra):
+            extra = dict(self._spec.extra) | {"max_completion_tokens": 16}
+            settings |= {"max_tokens": None, "extra": extra}
+        request = Request(**settings)
+        path = "/chat/completions" if request.mode == "chat" else "/completions"
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                body = await self._post_to(
+                    endpoint, path, openai_bodies.body_of(request, request.max_tokens)
+                )
+        except _Filtered:
+            return
+        except TimeoutError:
+            got = f"no reply to a tiny request in {CHECK_SECONDS:.0f} s"
+            raise failure(who, Outcome.TIMEOUT, got) from None
+        except ModelError as error:
+            if error.outcome is Outcome.BAD_REQUEST:
+                raise ModelError(f"{error}; mend the model's settings", error.outcome) from None
+            raise
+        openai_bodies.read(body, request, who)
+
+    def _who(self, endpoint: _Endpoint) -> str:
+        return f"model {self._name} at {endpoint.url}"
+
+    async def _post(
+        self, path: str, request: Request, body_for: Callable[[int | None], dict[str, Any]]
+    ) -> tuple[str, _Endpoint]:
+        left = list(self._endpoints)
+        while True:
+            now = time.monotonic()
+            endpoint = min(left, key=lambda one: (max(one.rests_until - now, 0.0), one.in_flight))
+            left.remove(endpoint)
+            endpoint.in_flight += 1
+            try:
+                return await self._post_clamped(endpoint, path, request, body_for), endpoint
+            except ModelError as error:
+                if error.billed or error.outcome not in _ELSEWHERE or not left:
+                    raise
+            finally:
+                endpoint.in_flight -= 1
+
+    async def _post_clamped(
+        self,
+        endpoint: _Endpoint,
+        path: str,
+        request: Request,
+        body_for: Callable[[int | None], dict[str, Any]],
+    ) -> str:
+        allowed = request.max_tokens
+        if allowed is not None and request.score is None:
+            await self._learn_context(endpoint, request.model)
+            allowed = _clamped(request, endpoint.context)
+        try:
+            return await self._post_to(endpoint, path, body_for(allowed))
+        except ModelError as error:
+            room = openai_bodies.room_in(str(error))
+            if error.outcome is not Outcome.BAD_REQUEST or room is None or allowed is None:
+                raise
+            # The refusal, which costs nothing, says to the token what fits.
+            endpoint.context = room[0]
+            if not 0 < room[0] - room[1] < allowed:
+                raise
+            return await self._post_to(endpoint, path, body_for(room[0] - room[1]))
+
+    async def _learn_context(self, endpoint: _Endpoint, model: str) -> None:
+        if endpoint.told_context:
+            return
+        async with endpoint.lock:
+            if endpoint.told_context:
+                return
+            try:
+                listed = await self._request(endpoint, "GET", "/models", None, seconds=5.0)
+            except ModelError as error:
+                # Many hosts list no models; one that is down is asked again when it is up.
+                endpoint.told_context = error.outcome not in _UNWELL
+                return
+            endpoint.told_context = True
+            endpoint.context = openai_bodies.context_of(listed, model)
+
+    async def _post_to(self, endpoint: _Endpoint, path: str, body: dict[str, Any]) -> str:
+        try:
+            answer = await self._request(endpoint, "POST", path, body, seconds=self._timeout)
+        except ModelError as error:
+            endpoint.failing(error)
+            raise
+        endpoint.well()
+        return answer
+
+    async def _request(
+        self, endpoint: _Endpoint, method: str, path: str, body: object, *, seconds: float
+    ) -> str:
+        import httpx2
+        import openai
+
+        client = self._client(endpoint)
+        who = self._who(endpoint)
+        try:
+            async with asyncio.timeout(seconds):
+                if method == "GET":
+                    response = await client.get(path, cast_to=httpx2.Response)
+                else:
+                    response = await client.post(path, cast_to=httpx2.Response, body=body)
+                return response.text
+        except openai.APIStatusError as error:
+            raise self._refusal(error, who) from None
+        except (openai.APIConnectionError, httpx2.TransportError, OSError) as error:
+            raise transport_failure(who, error) from None
+        except openai.OpenAIError as error:
+            got = one_line(self._key.hide(str(error)))
+            raise failure(who, Outcome.DROPPED, got, billed=True) from None
+
+    def _client(self, endpoint: _Endpoint) -> openai.AsyncOpenAI:
+        if endpoint.client is None:
+            import httpx2
+            import openai
+
+            # aiohttp reads 0 as no limit: whoever asks has limits of its own.
+            limits = httpx2.Limits(max_connections=0)
+            timeout = httpx2.Timeout(self._timeout, connect=10.0, pool=10.0)
+            endpoint.client = openai.AsyncOpenAI(
+                api_key=self._key.value,
+                base_url=endpoint.url,
+                max_retries=0,
+                timeout=timeout,
+                http_client=openai.DefaultAioHttpClient(
+                    limits=limits, timeout=timeout, follow_redirects=False
+                ),
+            )
+        return endpoint.client
+
+    def _refusal(self, error: openai.APIStatusError, who: str) -> ModelError:
+        told = mapping(error.body)
+        told = mapping(told.get("error")) or told
+        message = text(told.get("message")) or text(told.get("detail")) or error.response.text
+        code = f"{told.get('code')} {told.get('type')}"
+        outcome = outcome_of(error.status_code)
+        wait = seconds_to_wait(error.response.headers)
+        got = one_line(self._key.hide(f"{error.status_code}: {message}"))
+        if outcome is Outcome.BAD_REQUEST and ("content_filter" in code or "policy" in code):
+            return _Filtered(f"{who}: {got}", Outcome.BAD_REQUEST)
+        if outcome is Outcome.QUOTA_MINUTE:
+            outcome = _quota(code, message, wait)
+        cure = cure_of(outcome, self._key.variable)
+        return failure(who, outcome, got, cure, wait, billed=outcome is Outcome.TIMEOUT)
+
+
+class _Filtered(ModelError):
+    """A prompt that the host's filter refused."""
+
+
+def _quota(code: str, message: str, wait: float | None) -> Outcome:
+    if "insufficient_quota" in code:
+        return Outcome.AUTH  # the credit is used up: no waiting helps
+    said = message.lower()
+    daily = any(word in said for word in ("per day", "per-day", "daily", "(rpd)", "(tpd)"))
+    # A day's quota that refills bit by bit is waited for as any other.
+    return Outcome.QUOTA_DAY if daily and not (wait and wait < 600) else Outcome.QUOTA_MINUTE
+
+
+def _clamped(request: Request, context: int | None) -> int | None:
+    """``max_tokens`` that fits beside the prompt, as far as lengths can tell.
+
+    Two bytes a token is more tokens than text has, but for rows of digits: those are refused and
+    then sent with the server's own count.
+    """
+    if request.max_tokens is None or context is None:
+        return request.max_tokens
+    prompt = len((request.system or "").encode()) + len(request.prompt.encode())
+    room = context - prompt // 2 - 64
+    return min(request.max_tokens, room) if room > 0 else request.max_tokens

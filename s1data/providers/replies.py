@@ -1,0 +1,115 @@
+"""From what a service told to a `Reply`: thoughts found, the ending judged, times and tokens kept."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from s1data.models import ModelError, Outcome, Reply, Request, TraceKind
+
+READY: Final = "Reply with the one word: ready."
+"""The tiny request that a model answers before a run pays for more."""
+_LEAKED: Final = re.compile(r"\s*(\*\*)?(THOUGHTS?:|<(think|thinking|thought|thoughts)>)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a service's reply says, read out of its body."""
+
+    outcome: Outcome
+    trace_kind: TraceKind = TraceKind.NONE
+    thinking: str | None = None
+    answer: str | None = None
+    finish: str | None = None
+    prompt_tokens: int | None = None
+    thinking_tokens: int | None = None
+    answer_tokens: int | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A request on its way."""
+
+    request: Request
+    asked: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
+    started: float = field(default_factory=time.monotonic)
+
+    def reply(self, told: Told, raw: str | None = None) -> Reply:
+        """The reply to it."""
+        values = {name: getattr(told, name) for name in Told.__slots__}
+        return Reply(
+            key=self.request.key,
+            provider=self.request.provider,
+            model=self.request.model,
+            raw=raw,
+            asked=self.asked,
+            seconds=round(time.monotonic() - self.started, 3),
+            **values,
+        )
+
+    def refused(self, error: ModelError) -> Reply:
+        """The reply that a refusal for good is."""
+        return self.reply(Told(outcome=error.outcome, detail=str(error)))
+
+
+def wants_thoughts(request: Request) -> bool:
+    """Whether a reply without thoughts lacks something."""
+    return request.thinking is not None and request.thinking.include
+
+
+def leaks(answer: str) -> bool:
+    """Whether an answer opens with thinking that nothing marks as such."""
+    return _LEAKED.match(answer) is not None
+
+
+def ending(
+    request: Request, *, thinking: str, answer: str, trace_kind: TraceKind, cut: bool
+) -> Outcome:
+    """The outcome of a reply that ended by itself or at its limit of tokens."""
+    if cut:
+        return Outcome.CUT_ANSWERING if answer.strip() else Outcome.CUT_THINKING
+    if not answer.strip():
+        return Outcome.EMPTY
+    if trace_kind is TraceKind.SUMMARY:
+        return Outcome.SUMMARY
+    if trace_kind is TraceKind.LEAKED:
+        return Outcome.LEAKED_THOUGHTS
+    bare = not thinking.strip() and wants_thoughts(request)
+    return Outcome.OK_WITHOUT_THOUGHTS if bare else Outcome.OK
+
+
+def text(value: Any) -> str:  # noqa: ANN401 - JSON
+    """A JSON value as text that UTF-8 can hold: half a surrogate pair becomes U+FFFD."""
+    if not isinstance(value, str):
+        return ""
+    if value.isascii():
+        return value
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def count(value: Any) -> int | None:  # noqa: ANN401 - JSON
+    """A JSON value as a number of tokens."""
+    good = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return int(value) if good else None
+
+
+def mapping(value: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """A JSON value as an object; an empty one where it is something else."""
+    return value if isinstance(value, dict) else {}
+
+
+def first(value: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """The first object of a JSON list; an empty one where there is none."""
+    return mapping(value[0]) if isinstance(value, list) and value else {}
+
+
+def one_thought(part: str, counted: int | None) -> bool:
+    """Whether a text is long enough to be the thinking of which so many tokens were counted.
+
+    A token is some four characters; a summary has a fifth of the thinking's length or less.
+    """
+    return bool(counted) and len(part) / 4 >= 0.5 * (counted or 0)

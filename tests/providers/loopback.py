@@ -1,0 +1,90 @@
+"""A server on loopback that does what a case says, and notes what it was sent."""
+
+import asyncio
+import contextlib
+import json
+
+from aiohttp import web
+
+
+class Server:
+    def __init__(self, *acts, models=None):
+        self.acts = list(acts)
+        self.models = models
+        self.seen = []
+        self.headers = []
+        self.paths = []
+
+    async def __aenter__(self):
+        app = web.Application(client_max_size=2**26)
+        app.router.add_route("*", "/{tail:.*}", self._handle)
+        self.runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self.runner.setup()
+        site = web.TCPSite(self.runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{self.runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(self, *_):
+        await self.runner.cleanup()
+
+    async def _handle(self, request):
+        if request.method == "GET":
+            if self.models is None:
+                return web.json_response({"error": {"message": "no list"}}, status=404)
+            return web.json_response({"data": self.models})
+        self.seen.append(await request.json())
+        self.headers.append(dict(request.headers))
+        self.paths.append(request.path)
+        act = self.acts.pop(0) if len(self.acts) > 1 else self.acts[0]
+        return await act(request)
+
+
+def says(body, status=200, headers=None, kind="application/json"):
+    text = body if isinstance(body, str) else json.dumps(body)
+
+    async def act(_request):
+        return web.Response(text=text, status=status, headers=headers, content_type=kind)
+
+    return act
+
+
+def drops(after=b""):
+    """Closes the connection, after some of the body."""
+
+    async def act(request):
+        response = web.StreamResponse(
+            headers={"Content-Length": "5000", "Content-Type": "application/json"}
+        )
+        if after:
+            await response.prepare(request)
+            await response.write(after)
+            await asyncio.sleep(0.02)
+        request.transport.abort()
+        return response
+
+    return act
+
+
+def sleeps(seconds=30):
+    async def act(_request):
+        await asyncio.sleep(seconds)
+        return web.Response(text="{}")
+
+    return act
+
+
+@contextlib.asynccontextmanager
+async def closing(model):
+    try:
+        yield model
+    finally:
+        await model.close()
+
+
+def closed_port():
+    import socket
+
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{held.getsockname()[1]}"
