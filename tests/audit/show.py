@@ -3,7 +3,7 @@
     python -m tests.audit.show [NAME…]
 
 Any CSV will do: columns `id` and those that end in `_id` are looked up by question id, `sha256` by
-the text of a trace, the rest is printed as it is. Needs the real questions in ../shared/data or $S1DATA_REAL.
+the text of a trace or the two texts of a graded pair; the rest is printed as it is. Needs the real questions in ../shared/data or $S1DATA_REAL.
 """
 
 import hashlib
@@ -37,6 +37,9 @@ def pairs():
             f"{one}\0{other}".encode()
         ).hexdigest(): f"reference {one}\nanswer    {other}"
         for one, other in pl.concat([equal, tried]).unique(maintain_order=True).iter_rows()
+    }
+
+
 def more_texts():
     """Questions of the attempts by id, and traces by the sha256 of their text."""
     from s1data import digest, pool
@@ -54,8 +57,7 @@ def more_texts():
 def main():
     if not (REAL / "pool.parquet").exists():
         sys.exit(f"no real questions in {REAL}: put them there or set S1DATA_REAL")
-    known = texts() | pairs()
-    known = more_texts() | texts()
+    known = more_texts() | texts() | pairs()
     names = sys.argv[1:] or sorted(path.stem for path in HERE.glob("*.csv"))
     for name in names:
         for case in pl.read_csv(HERE / f"{name}.csv", infer_schema=False).iter_rows(named=True):
