@@ -31,12 +31,12 @@ _FONT: Final = re.compile(
     r"|fbox|boldsymbol|bm)\s*\{((?:[^{}]|\{[^{}]*\})*)\}"
 )
 _SPACES: Final = re.compile(
-    r"\\[,;:! ]|\\quad\b|\\qquad\b|~|\\hspace\*?\{[^{}]*\}|\\displaystyle\b"
+    r"(?<!\\)\\[,;:! ]|\\quad\b|\\qquad\b|~|\\hspace\*?\{[^{}]*\}|\\displaystyle\b"
 )
 _SIZES: Final = re.compile(
     r"\\(?:left|right|[bB]igg?[lrm]?)(?=\s*(?:[()\[\]|./<>]|\\[{}|]|\\[lr](?:vert|angle|floor|ceil)))\s*\.?"
 )
-_DELIMITERS: Final = re.compile(r"(?<!\\)\$+|\\[()\[\]](?!\w)")
+_DELIMITERS: Final = re.compile(r"(?<!\\)\$+|(?<!\\)\\[()\[\]](?!\w)")
 _SHORT_FRACTION: Final = re.compile(r"\\frac\s*(?:\{(\w+)\}|(\w))\s*(?:\{(\w+)\}|(\w))")
 _SYNONYMS: Final = (
     (re.compile(r"\\[dtc]frac(?![a-z])"), r"\\frac"),

@@ -160,7 +160,9 @@ def _at_the_end(text: str) -> Iterator[tuple[str, str]]:
 
 def _few_words(text: str) -> bool:
     # A sentence with a number in it is not an answer as it stands; the number may be.
-    return len(text.split()) <= (4 if re.search(r"\d", text) and not _LATEX.search(text) else 8)
+    words = len(re.findall(r"[^\W\d_]{2,}", text))
+    tokens = len(text.split())
+    return words <= 2 or (tokens <= 8 and (bool(_LATEX.search(text)) or not re.search(r"\d", text)))
 
 
 def _last(pattern: re.Pattern[str], text: str, start: int = 0) -> re.Match[str] | None:

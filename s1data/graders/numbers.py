@@ -39,6 +39,7 @@ _FRACTION: Final = re.compile(
     r"(?:(?P<above>-?\d+(?:\.\d+)?)\s*/\s*(?P<below>-?\d+(?:\.\d+)?)"
     r"|\\frac\s*\{\s*(?P<top>-?\d+(?:\.\d+)?)\s*\}\s*\{\s*(?P<bottom>-?\d+(?:\.\d+)?)\s*\})"
 )
+_HEX: Final = re.compile(r"(-?)\s*0x([0-9a-fA-F]{1,300})")
 _COMMA: Final = re.compile(r"(?P<sign>-?)(?P<whole>\d+),(?P<decimals>\d+)")
 _CURRENCY: Final = re.compile(r"^([-+]?)\s*(?:\\?\$|US\$|USD|Rs\.?|[€£¥₹])\s*(?=[\d.])")
 _TAIL: Final = re.compile(
@@ -71,6 +72,9 @@ def read(text: str) -> Value | None:
     plain = exact.normalised(_CURRENCY.sub(r"\1", plain))
     if name := re.match(r"[A-Za-z](?:_\w)?\s*=\s*(?=[-+.\d\\])", plain):
         plain = plain[name.end() :]
+    if hexadecimal := _HEX.fullmatch(plain):
+        whole = Fraction(int(hexadecimal[2], 16))
+        return Value(-whole if hexadecimal[1] else whole, None, percent=False, unit="")
     for pattern, value in ((_FRACTION, _of_fraction), (_NUMBER, _of_number)):
         found = pattern.match(plain)
         if found is None or not found.group().strip("+- "):
@@ -138,7 +142,7 @@ def _rounds_to(reference: Value, value: Fraction, decimals: int | None) -> bool:
         and reference.value.denominator != 1
         and decimals is not None
         and decimals >= 6
-        and 2 * off * 10**decimals <= 1
+        and off * 10**6 <= size
     )
     return noise or rounded or written_out
 

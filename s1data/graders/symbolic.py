@@ -72,6 +72,8 @@ def read(text: str) -> Any:  # noqa: ANN401 - sympy has no types
 
 def compare(reference: str, answer: str) -> bool | str:
     """Whether the answer is the reference, or the reason why that cannot be said."""
+    if re.search(r"\b0x[0-9a-fA-F]", reference + " " + answer):
+        return "hexadecimal"  # it reads 0 times x, so that all of them are equal
     gold, given = read(reference), read(answer)
     if gold is None or given is None:
         return "unreadable_reference" if gold is None else "unreadable_answer"

@@ -65,7 +65,10 @@ def flaws_of(trace: Trace, max_tokens: int) -> Iterator[tuple[str, str]]:
     rules = (
         ("cut", _cut(trace)),
         ("empty", _empty(trace)),
-        ("repeated", repeated(trace.thinking) or repeated(trace.answer)),
+        (
+            "repeated",
+            repeated(trace.thinking, trace.question) or repeated(trace.answer, trace.question),
+        ),
         ("mixed_language", _mixed(trace)),
         ("other_language", _other_language(trace)),
         ("refusal", _refusal(trace.answer)),
@@ -104,19 +107,23 @@ def _empty(trace: Trace) -> str | None:
     answers = re.search(r"\w", trace.answer) is not None
     if thinks and answers:
         return None
+    # Some records keep the whole reply as thinking: its end says the answer.
+    if thinks and final_answer(trace.thinking[-300:]).rule in ("boxed", "final_answer_is"):
+        return None
     return "no answer" if thinks else "no thinking" if answers else "no text"
 
 
 LINE_TIMES, LINE_SHARE = 4, 0.25
 LOOP_TIMES, LOOP_WORDS = 4, 40
-NGRAM, NGRAM_TIMES = 20, 5
+NGRAM, NGRAM_TIMES = 20, 8
 
 
-def repeated(text: str) -> str | None:
+def repeated(text: str, question: str = "") -> str | None:
     """A line that makes up much of the text, words in a loop at its end, or one long n-gram.
 
     A line counts with 4 or more copies that are a quarter of the characters; a loop with 4 rounds
-    of 40 words or more together at the very end; a 20-gram of words with 5 places of its own.
+    of 40 words or more together at the very end; a 20-gram of words with 8 places of its own,
+    unless it quotes the question, as long traces do.
     """
     lines = Counter(s for line in text.split("\n") if len(s := line.strip()) >= 12)
     if lines:
@@ -126,15 +133,22 @@ def repeated(text: str) -> str | None:
     words = text.split()
     if loop := _loop(words):
         return loop
+    asked = question.split()
+    quoted = {tuple(asked[i : i + NGRAM // 2]) for i in range(len(asked) - NGRAM // 2 + 1)}
     places: dict[tuple[str, ...], tuple[int, int]] = {}
     for at in range(len(words) - NGRAM + 1):
         gram = tuple(words[at : at + NGRAM])
         times, last = places.get(gram, (0, -NGRAM))
         if at >= last + NGRAM:
             places[gram] = (times + 1, at)
-            if times + 1 >= NGRAM_TIMES:
+            if times + 1 >= NGRAM_TIMES and not _quotes(gram, quoted):
                 return f"{NGRAM_TIMES} times: {' '.join(gram)[:80]}"
     return None
+
+
+def _quotes(gram: tuple[str, ...], quoted: set[tuple[str, ...]]) -> bool:
+    half = NGRAM // 2
+    return any(gram[i : i + half] in quoted for i in range(half + 1))
 
 
 def _loop(words: list[str]) -> str | None:
@@ -163,8 +177,8 @@ def _other_language(trace: Trace) -> str | None:
 
 
 _REFUSAL: Final = re.compile(
-    r"\b(?:I(?:'m|\u2019m| am) (?:sorry|afraid|unable)\b[^.\n]{0,40}?"
-    r"\b(?:can(?:'|\u2019)?t|cannot|unable|not able)"
+    r"\b(?:I(?:'m|\u2019m| am) (?:sorry|afraid|unable)\b[^.\n]{0,40}?\b"
+    r"(?:can(?:'|\u2019)?t|cannot|unable|not able)"
     r"|I (?:can(?:'|\u2019)t|cannot|won(?:'|\u2019)t|will not|am unable to|must decline to) "
     r"(?:help|assist|answer|provide|comply|fulfil|continue|do that|engage|support)"
     r"|as an AI(?: language model)?,? I (?:can(?:'|\u2019)?t|cannot|do not|don(?:'|\u2019)t))",
@@ -223,19 +237,31 @@ _SURE: Final = ("boxed", "final_answer_is", "answer_tag", "hashes", "answer_is",
 def _answers_differ(trace: Trace) -> str | None:
     if not trace.thinking.strip() or not trace.answer.strip():
         return None
-    thought, said = final_answer(trace.thinking[-3_000:]), final_answer(trace.answer)
+    thought, said = final_answer(trace.thinking[-400:]), final_answer(trace.answer)
     if thought.rule not in _SURE or said.rule not in _SURE:
         return None
     one, two = _plain(thought.answer or ""), _plain(said.answer or "")
-    # Sentences are compared by nobody here: only what is short enough to be an answer.
-    if not one or not two or max(len(one), len(two)) > 30 or one in two or two in one:
+    # Words are compared by nobody here: a pane and a window may be one answer, 7 and 0 are not.
+    letters = all(re.fullmatch("[a-j]", answer) for answer in (one, two))
+    values = [_NUMBER.fullmatch(answer) for answer in (one, two)]
+    if letters and one != two:
+        return f"thinking: {thought.answer}; answer: {said.answer}"
+    within = min(len(one), len(two)) >= 4 and (one in two or two in one)  # $0.05 (5 cents)
+    if within or None in values or max(len(one), len(two)) > 30:
+        return None
+    first, second = (float(value.group(1)) for value in values if value is not None)
+    # 0.05 dollars are 5 cents, and half is 50 %.
+    if first == second or abs(first - 100 * second) < 1e-9 or abs(second - 100 * first) < 1e-9:
         return None
     return f"thinking: {thought.answer}; answer: {said.answer}"
 
 
+_NUMBER: Final = re.compile(r"(-?\d+(?:\.\d+)?)[a-z%\u00b0^]*")
+
+
 def _plain(answer: str) -> str:
     bare = re.sub(r"\\(?:text|mathrm|mathbf|boxed|left|right|displaystyle)\b|\\[,;! ]", "", answer)
-    return re.sub(r"[\s$*`{}()\\.\"'\u2019]|(?<=\d),(?=\d{3})", "", bare).lower()
+    return re.sub(r"[\s$*`{}()\\\"'\u2019]|\.$|(?<=\d),(?=\d{3})", "", bare).lower()
 
 
 _PHRASES: Final = re.compile(

@@ -23,7 +23,7 @@ Flaw: TypeAlias = Literal[
 _NO_ANSWER: Final = re.compile(
     r"\s*(?:n/?a|none given|answers? (?:may|will) vary"
     r"|see (?:the )?(?:solution|above|below|figure).*"
-    r"|proof|to be (?:proved|shown)|unknown|todo|[-?.]+)[.\s]*", re.IGNORECASE,
+    r"|proof|to be (?:proved|shown)|todo|[-?.]+)[.\s]*", re.IGNORECASE,
 )  # fmt: skip
 _PROOF: Final = re.compile(r"\b(?:prove that|show that|prove:|give a proof)", re.IGNORECASE)
 _ASKS: Final = re.compile(
@@ -34,6 +34,7 @@ _MISSING: Final = re.compile(
     r"\b(?:in|from|of) (?:the )?(?:previous|preceding|earlier) (?:problem|question|part|exercise)\b"
     r"|\b(?:table|passage) (?:above|below)\b", re.IGNORECASE,
 )  # fmt: skip
+_SHORT: Final = 400
 FAMILIES: Final = (
     "qwen", "llama", "gemma", "gemini", "mistral", "mixtral", "phi", "rho", "yi", "claude", "gpt",
     "o1", "o3", "o4", "deepseek", "grok", "reka",
@@ -70,9 +71,10 @@ def _flaws(question: str, answer: str | None) -> list[dict[str, str]]:
     missing = re.search(MENTION, question) or re.search(IMAGE, question)
     if missing and re.search(DRAWING, question):
         missing = None
-    table_there = "|" in question or "&" in question or "\n" in question
     part = _MISSING.search(question)
-    if part and not (table_there and "able" in part.group()):
+    # "The passage above" mostly stands in the question itself: then the question is long.
+    there = part is not None and part.group().lower().startswith(("table", "passage"))
+    if part and (len(question) < _SHORT or not there):
         missing = missing or part
     if missing:
         found["missing_part"] = missing.group()
@@ -115,6 +117,13 @@ def _key(answer: str | None) -> str:
         r"\\(?:text|mathrm|left|right|displaystyle)\b|\\[,;! ]|dfrac", _frac, answer or ""
     )
     return re.sub(r"[\s${}]|(?<=\d),(?=\d{3})|\.$", "", bare.strip()).lower()
+
+
+def _same(one: str, other: str) -> bool:
+    """Equal, or equal but for words round the same numbers (4:30 and 4:30 p.m.)."""
+    a, b = _key(one), _key(other)
+    numbers = re.findall(r"\d+", a)
+    return a == b or (bool(numbers) and numbers == re.findall(r"\d+", b) and (a in b or b in a))
 
 
 def _frac(found: re.Match[str]) -> str:
@@ -185,7 +194,7 @@ class AddDoubtfulGold(_Voting):
         out: list[dict[str, Any] | None] = []
         for attempts, answer in rows.select("attempts", "answer").iter_rows():
             agreed = self._agreed(attempts) if (answer or "").strip() else None
-            if agreed is None or not agreed[1] or _key(agreed[0]["answer"]) == _key(answer):
+            if agreed is None or not agreed[1] or _same(agreed[0]["answer"], answer):
                 out.append(None)
                 continue
             status = "wrong" if len(agreed[0]["families"]) >= 2 else "doubtful"

@@ -6,6 +6,7 @@ Any CSV will do: columns `id` and those that end in `_id` are looked up by quest
 printed as it is. Needs the real questions in ../shared/data or $S1DATA_REAL.
 """
 
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -26,14 +27,29 @@ def texts():
     return dict(zip(pool.question_ids(questions).to_list(), questions.to_list(), strict=True))
 
 
+def pairs():
+    """Digest of a graded pair to its two texts, as grades.csv names them."""
+    equal = pl.read_parquet(REAL / "answer_equivalence.parquet").select("reference", "candidate")
+    attempts = pl.read_parquet(REAL / "attempts_math.parquet")
+    tried = attempts.select(reference="reference_answer", candidate="final_answer").drop_nulls()
+    return {
+        hashlib.sha256(
+            f"{one}\0{other}".encode()
+        ).hexdigest(): f"reference {one}\nanswer    {other}"
+        for one, other in pl.concat([equal, tried]).unique(maintain_order=True).iter_rows()
+    }
+
+
 def main():
     if not (REAL / "pool.parquet").exists():
         sys.exit(f"no real questions in {REAL}: put them there or set S1DATA_REAL")
-    known = texts()
+    known = texts() | pairs()
     names = sys.argv[1:] or sorted(path.stem for path in HERE.glob("*.csv"))
     for name in names:
         for case in pl.read_csv(HERE / f"{name}.csv", infer_schema=False).iter_rows(named=True):
-            ids = [column for column in case if column == "id" or column.endswith("_id")]
+            ids = [
+                column for column in case if column in ("id", "sha256") or column.endswith("_id")
+            ]
             print(f"== {name}: " + ", ".join(f"{k} {v}" for k, v in case.items() if k not in ids))
             for column in ids:
                 print(f"-- {column} {case[column]}\n{known.get(case[column], '(not in the data)')}")

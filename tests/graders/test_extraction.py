@@ -26,6 +26,7 @@ from s1data.graders.extraction import RULES, final_answer
         ("After some thought I believe option D is what they want", "D", "choice"),
         ("Because of the above:\n\n(E)\n", "(E)", "choice"),
         ("All in all we arrive at $x = 12$.", "x = 12", "last_maths"),
+        ("2x - 5y + 13z + 8 = 0", "2x - 5y + 13z + 8 = 0", "whole"),
         ("17 cm", "17 cm", "whole"),
         ("She pays 12 dollars and he pays 1,340.50 dollars at the till", "1,340.50", "last_number"),
         ("I do not know how one would even begin to do such a thing here", None, "none"),
