@@ -10,12 +10,13 @@ import re
 from typing import Final
 
 _ATTEMPT: Final = (
-    r"attempt(?:ed solution)?|response|candidate(?: answer)?|reply|submission"
-    r"|(?:student|model|solver)(?:'s)?(?: (?:answer|solution|response|attempt|output))?"
+    r"attempt(?:ed[ _]solution)?|response|reply|submission"
+    r"|(?:candidate|student|model|solver)(?:'s)?"
+    r"(?:[ _](?:answer|solution|response|attempt|output))?"
 )
 _REFERENCE: Final = (
-    r"reference(?:[ _](?:answer|solution))?|gold(?:[ _]answer)?|correct answer|true answer"
-    r"|ground[ _-]truth|expected(?: answer)?"
+    r"reference(?:[ _](?:answer|solution))?|(?:gold|correct|true)[ _]answer|gold"
+    r"|ground[ _-]truth|expected(?:[ _]answer)?"
 )
 _PAIRS: Final = (
     ("yes", "no"),
@@ -41,9 +42,9 @@ _BOX: Final = re.compile(r"\\boxed\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
 _FINAL: Final = re.compile(r"(?:final answer|answer)(?: is)?[:\s]+([^\n]+)", re.IGNORECASE)
 
 
-def attempt_in(prompt: str) -> str:
-    """The attempt to be judged; the whole prompt where no part of it is marked as one."""
-    return _part(prompt, _ATTEMPT, r".*") or prompt
+def attempt_in(prompt: str) -> str | None:
+    """The attempt to be judged, if a part of the prompt is marked as one."""
+    return _part(prompt, _ATTEMPT, r".*")
 
 
 def reference_in(prompt: str) -> str | None:
@@ -100,5 +101,5 @@ def choices_in(instructions: str) -> list[str]:
     found = [m.group("code") for m in _CHOICE.finditer(instructions)]
     bare = [m.group("code") for m in _BARE_CHOICE.finditer(instructions)]
     codes = list(dict.fromkeys(bare if len(bare) > len(found) else found))
-    # One or two such lines are headings; a taxonomy is a list.
-    return codes if len(codes) > 2 else []
+    # One or two such lines are headings; letters or digits alone are the choices of a question.
+    return codes if len(codes) > 2 and any(len(code) > 1 for code in codes) else []

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-_PLACES: Final = re.compile(r"(?:\A|\n)[ \t>*#\-\"]*|[:>][ \t\n\"]+|>")
+_PLACES: Final = re.compile(r"(?P<line>(?:\A|\n)[ \t]*)[>*#\-]*[ \t]*|[:>][ \t\n]*")
 _LONG: Final = 32
 _SHORT: Final = 8
 
@@ -38,7 +38,10 @@ class Questions:
             return whole
         best: int | None = None
         for place in _PLACES.finditer(prompt):
-            for found in self._at(prompt, place.end()):
+            # A mark or quote before a question may be its own, or the prompt's.
+            starts = {place.end(), place.end("line") if place["line"] is not None else place.end()}
+            starts |= {start + 1 for start in starts if prompt.startswith('"', start)}
+            for found in (found for start in starts for found in self._at(prompt, start)):
                 if best is None or len(self._texts[found]) > len(self._texts[best]):
                     best = found
         return best

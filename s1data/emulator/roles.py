@@ -51,7 +51,9 @@ def reply(asked: Asked, script: Script, knowledge: Knowledge) -> Said:
     around = f"{asked.system}\n{asked.prompt.replace(question, '') if known else asked.prompt}"
     words = grading.verdict_words(around)
     codes = grading.choices_in(around)
-    role: Role = persona.role or ("classifier" if codes else "judge" if words else "teacher")
+    # A question may well ask whether something is true or false: a judge has an attempt before it.
+    judges = words is not None and grading.attempt_in(asked.prompt) is not None
+    role: Role = persona.role or ("classifier" if codes else "judge" if judges else "teacher")
     by = (script.seed, asked.model, text_id(question), asked.sample, asked.seed)
     skill = SKILLS[role] if persona.skill is None else persona.skill
     able = draw("skill", *by) < skill
@@ -118,7 +120,7 @@ def _wrong(right: str, by: tuple[object, ...]) -> str:
 def _judge(prompt: str, truth: str | None, words: tuple[str, str] | None, *, able: bool) -> str:
     good, bad = words or ("Yes", "No")
     reference = truth if truth is not None else grading.reference_in(prompt)
-    got = grading.final_in(grading.attempt_in(prompt))
+    got = grading.final_in(grading.attempt_in(prompt) or prompt)
     right = reference is not None and grading.plain(got) == grading.plain(reference)
     return f"The attempt comes to {got[:200]}.\n{good if right == able else bad}"
 

@@ -72,7 +72,11 @@ class Emulator:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._call(self._start)
+        try:
+            self._call(self._start)
+        except ScriptError:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

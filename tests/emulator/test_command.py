@@ -10,7 +10,7 @@ import openai
 import polars as pl
 import pytest
 
-from s1data.emulator import Fault, Script, ScriptError
+from s1data.emulator import Emulator, Fault, Script, ScriptError
 
 CODE = "import sys; from s1data.cli import main; main(sys.argv[1:])"
 SCRIPT = """
@@ -90,6 +90,15 @@ def test_a_wrong_call_is_one_line_and_code_2(arguments, said):
     assert (process.returncode, out) == (2, "")
     assert len(err.splitlines()) == 1
     assert said in err
+
+
+def test_a_port_that_is_taken_is_told():
+    with (
+        Emulator() as server,
+        pytest.raises(ScriptError, match="--port 0 takes a free one"),
+        Emulator(port=int(server.url.rpartition(":")[2])),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from s1data.emulator import Emulator, Script
+from s1data.pool import question_id
 from tests.emulator import clients
 
 ANSWERS = pl.DataFrame(
@@ -165,3 +166,32 @@ def test_a_longer_known_question_is_preferred_to_one_it_begins_with():
             "5",
             "101",
         ]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Check whether this is true or false: every prime over 2 is odd.",
+        "What is the domain of f?\nA: all reals\nB: the integers\nC: none\nD: the primes",
+        "Compare the two sums and say which is right and which is wrong.",
+    ],
+)
+def test_a_question_that_sounds_like_a_task_for_a_judge_is_still_answered(server, question):
+    with clients.chat(server) as chat:
+        message = chat(question, "fair").choices[0].message
+    assert message.reasoning_content
+    assert "\\boxed{" in message.content
+
+
+@pytest.mark.real
+def test_real_questions_are_found_in_a_prompt_and_taken_for_questions(real_data):
+    pool = pl.read_parquet(real_data / "pool.parquet", columns=["question", "answer"])
+    pool = pool.filter(pl.col("question").str.strip_chars() != "")
+    drawn = pool.sample(400, seed=11)["question"].to_list()
+    with Emulator(answers=pool) as server, clients.chat(server, timeout=60) as chat:
+        for question in drawn:
+            chat(f"Solve the problem. Put the answer in a box.\n\nProblem: {question}\n")
+        found = [entry.question for entry in server.log]
+        roles = [entry.role for entry in server.log]
+    assert set(roles) == {"teacher"}
+    assert sum(map(str.__eq__, found, map(question_id, drawn))) >= 396
