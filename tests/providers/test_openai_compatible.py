@@ -267,11 +267,12 @@ def test_a_prompt_that_does_not_fit_at_all_is_a_bad_request():
 
 def two(first, second, case):
     async def run():
-        async with Server(first) as one, Server(second) as other:
-            async with closing(
-                open_model(ModelSpec(**SPEC), [one.url, other.url], KEY, 5.0)
-            ) as model:
-                return await case(model, one, other)
+        async with (
+            Server(first) as one,
+            Server(second) as other,
+            closing(open_model(ModelSpec(**SPEC), [one.url, other.url], KEY, 5.0)) as model,
+        ):
+            return await case(model, one, other)
 
     return asyncio.run(run())
 
