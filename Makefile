@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint con
 # More for pytest: make test ARGS="-k duplicates -x"
 ARGS ?=
 
-.PHONY: quickstart test slow real lint types imports wheel-smoke bench ci
+.PHONY: quickstart test slow real lint types imports wheel-smoke bench audit ci
 
 quickstart: $(VENV)/quickstart.stamp  ## a curated set of 100 from generated questions
 	$(BIN)/s1data run quickstart
@@ -37,6 +37,9 @@ wheel-smoke: $(VENV)/dev.stamp  ## build the wheel, install it elsewhere, run it
 bench: $(VENV)/dev.stamp  ## every benchmark; one alone: .venv/bin/python -m bench.NAME
 	@set -e; for file in bench/[a-z]*.py; do name=$$(basename $$file .py); \
 	  echo "== bench.$$name"; $(BIN)/python -m bench.$$name; done
+
+audit: $(VENV)/dev.stamp  ## every case that was read and classed, with its texts: make audit ARGS=duplicates
+	$(BIN)/python -m tests.audit.show $(ARGS)
 
 ci:
 	bash .ci/run

@@ -30,33 +30,60 @@ This page is written by `docs/stages.py`.
 
 NOTES: Final[dict[str, str]] = {
     "drop_incomplete": (
-        "White space counts as nothing, and so does an empty list. It is the place to insist on an "
+        "White space counts as nothing, and so does an empty list. It is the place to insist on "
+        "an "
         "answer or a solution where a later stage needs one."
     ),
     "drop_malformed": (
         "The general rules are made to drop little that is good: words that point at a figure "
         "count only if no drawing as code is there, and charts and graphs are left out of them, "
-        "since their numbers are often in the text. The rules `s1` are those of the specification "
+        "since their numbers are often in the text. The rules `s1` are those of the specification"
+        " "
         "to the letter and fit its sources only ([why](reproducing-s1k.md)). A row that breaks "
         "several rules is told the first, and the change that would keep it covers all."
     ),
     "drop_duplicates": (
-        "Case is never folded unless asked for: `c1ccccc1` is benzene and `C1CCCCC1` cyclohexane. "
+        "Case is never folded unless asked for: `c1ccccc1` is benzene and `C1CCCCC1` cyclohexane."
+        " "
         "Superscripts and fractions stay apart from plain digits, since 2⁵ is not 25. Which row "
         "survives depends on what the rows hold, never on their order, so a shuffled file gives "
         "the same set."
     ),
+    "drop_near_duplicates": (
+        "Of the pairs that it drops on the real pool by its defaults, some three in four are the "
+        "same question ([measured](overlap-duplicates.md)): read `pairs.parquet` beside its "
+        "record "
+        "before you rely on it. A bucket of equal signatures is never compared all with all, so "
+        "its cost grows with the rows."
+    ),
+    "drop_semantic_duplicates": (
+        "Needs `add_embedding` before it. Near vectors are only candidates: words and numbers "
+        "decide. Its defaults are not measured yet."
+    ),
+    "drop_published": (
+        "For a new set that must not repeat an old one. The evidence says which item it was, and "
+        "by which method."
+    ),
+    "add_template_group": (
+        "Drops nothing: other numbers are another question. The size tells how much of a pool one"
+        " "
+        "template makes up."
+    ),
     "drop_contaminated": (
-        "The verdicts are exactly those of s1's script, for `n: 8`. Hashes find candidates, words "
+        "The verdicts are exactly those of s1's script, for `n: 8`. Hashes find candidates, words"
+        " "
         "decide. It is a rule about wording: it drops a harmless question that shares a common "
-        "opening with a benchmark item, and lets a paraphrase pass. `run` in the evidence is what "
-        "`n` would have to exceed. `cross_source` is s1's second half and depends on the order of "
+        "opening with a benchmark item, and lets a paraphrase pass. `run` in the evidence is what"
+        " "
+        "`n` would have to exceed. `cross_source` is s1's second half and depends on the order of"
+        " "
         "sources, which is why the order is a field."
     ),
     "add_recorded_attempts": (
         "Attempts stand in one list a row, by solver and sample; their texts stay in the file. "
         "Samples are numbered by what the lines say, not by where they stand, so a shuffled file "
-        "gives the same pool. `attempts_by_solver.parquet` beside the record counts how many lines "
+        "gives the same pool. `attempts_by_solver.parquet` beside the record counts how many "
+        "lines "
         "of each solver met a question."
     ),
     "add_recorded_grades": (
@@ -70,9 +97,12 @@ NOTES: Final[dict[str, str]] = {
     ),
     "add_embedding": (
         "The column holds keys; vectors are in a cache that all runs share. A vector depends on "
-        "the shape of the batch it is computed in, so batches have fixed shapes, and the same text "
-        "has the same vector whatever stands beside it. `tfidf-svd` needs no download and is fast, "
-        "but it is fitted on the pool, so another pool means other vectors for all its texts, and "
+        "the shape of the batch it is computed in, so batches have fixed shapes, and the same "
+        "text "
+        "has the same vector whatever stands beside it. `tfidf-svd` needs no download and is "
+        "fast, "
+        "but it is fitted on the pool, so another pool means other vectors for all its texts, and"
+        " "
         "it sees words only."
     ),
     "add_cluster_domain": (
@@ -81,14 +111,17 @@ NOTES: Final[dict[str, str]] = {
         "`k` is, the more a selection over domains looks like one at random."
     ),
     "add_column": (
-        "The way in for anything computed elsewhere: a score, a class, a length. The digest of the "
-        "input is part of the stage's key, so a new file of scores runs again what reads them. Two "
+        "The way in for anything computed elsewhere: a score, a class, a length. The digest of "
+        "the "
+        "input is part of the stage's key, so a new file of scores runs again what reads them. "
+        "Two "
         "lines for one question are an error, since either could be meant."
     ),
     "keep_s1": (
         "All rows are put in one order that does not depend on `n`, with the inclusion "
         "probabilities of the published loop, which ranks a domain anew at each draw. "
-        "`length_from` has no default: the length of a summary must not pass for that of a trace. "
+        "`length_from` has no default: the length of a summary must not pass for that of a trace."
+        " "
         "The two forms differ in how domains are drawn ([details](reproducing-s1k.md))."
     ),
     "keep_random": (
@@ -97,9 +130,50 @@ NOTES: Final[dict[str, str]] = {
     "keep_longest": "Length is a stand-in for difficulty, and a rough one.",
     "keep_diverse": "Small domains are used up first; then the larger ones share what is left.",
     "keep_top": (
-        "For scores of your own. `rank` makes columns of different units comparable; `raw` is for "
+        "For scores of your own. `rank` makes columns of different units comparable; `raw` is for"
+        " "
         "those who have already made them so."
     ),
+    "check_contaminated": (
+        "Stands last, after everything that adds rows or texts. A hit stops the run with one line"
+        " "
+        "that names the rows; `allow` lists those that may stay, each with its reason."
+    ),
+    "add_grades": (
+        "Cheap graders first, each pair of reference and answer once; what none of them decides "
+        "stays without a verdict, and `method` says why. Give it the attempts or the traces "
+        "([grading](grading.md))."
+    ),
+    "add_recorded_traces": (
+        "The texts stand beside the stage's record under their `reply_key`; the column carries "
+        "keys, lengths and verdicts only."
+    ),
+    "add_trace_checks": ("Only says what is wrong; `drop_bad_traces` decides which of it matters."),
+    "drop_bad_traces": (
+        "Leaves traces out inside a row, and drops the row when none is left. A wrong answer is "
+        "not among its defaults: OpenThoughts3 found no answer filter that beat keeping all."
+    ),
+    "add_pass_rates": (
+        "Cut attempts count neither way. Where attempts stopped early the raw rate is biased, so "
+        "filters use the posterior."
+    ),
+    "drop_outside_counts": (
+        "The rule of LIMO: right at least and at most so many times out of a fixed number."
+    ),
+    "drop_outside": (
+        "A band of the posterior of one solver, for questions that are neither solved always nor "
+        "never."
+    ),
+    "add_consensus": ("A pseudo-label is marked as one and never takes the place of `answer`."),
+    "add_doubtful_gold": (
+        "Solvers of one family share their mistakes; it takes two families to call a reference "
+        "wrong."
+    ),
+    "drop_doubtful_gold": ("Annotation comes first; dropping is a choice."),
+    "add_question_flaws": (
+        "Rules on the words of the question, so each flaw carries the words that show it."
+    ),
+    "drop_unusable": ("Names the flaws that drop a row; the others remain annotations."),
 }
 
 

@@ -30,6 +30,14 @@ class RunError(S1DataError, RuntimeError):
     """A run directory cannot be used as asked: locked, damaged, foreign or unfinished."""
 
 
+class StoreError(S1DataError, RuntimeError):
+    """The reply store or the spending journal could not keep or read what it was given."""
+
+
+class BudgetError(S1DataError, RuntimeError):
+    """A request was not sent since its most would pass the budget."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """``"; nearest: a, b"`` for the names most like ``name``, or an empty text."""
     found = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)

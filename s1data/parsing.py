@@ -10,9 +10,11 @@ from pydantic import ValidationError
 
 from s1data import stages, yamltext
 from s1data.errors import RecipeError, nearest
+from s1data.frozen import Frozen
+from s1data.models import ModelSpec
 from s1data.recipe import Head, Pipeline, misfits
 from s1data.sources.spec import Input, Source
-from s1data.stage import Frozen, Stage
+from s1data.stage import Stage
 
 
 class _Problems(list[str]):
@@ -80,7 +82,7 @@ def _parts(value: dict[str, Any], problems: _Problems) -> dict[str, Any]:
     parts = {k: v for k, v in value.items() if k in Pipeline.model_fields}
     for key in value.keys() - parts.keys():
         problems.add((key,), f"unknown key {key!r}{nearest(key, Pipeline.model_fields)}")
-    for key, model in (("sources", Source), ("inputs", Input)):
+    for key, model in (("sources", Source), ("inputs", Input), ("models", ModelSpec)):
         if key in parts:
             parts[key] = _models(parts[key], model, key, problems)
     places_are_sound = not problems
@@ -92,7 +94,9 @@ def _parts(value: dict[str, Any], problems: _Problems) -> dict[str, Any]:
         problems.add_validation(error, (), "", Head)
     if places_are_sound:
         # With unsound sources or inputs every name would seem to be missing.
-        draft = Pipeline.model_construct(**({"inputs": {}, "sources": (), "stages": ()} | parts))
+        draft = Pipeline.model_construct(
+            **({"inputs": {}, "models": {}, "sources": (), "stages": ()} | parts)
+        )
         for path, text in misfits(draft):
             problems.add(path, text)
     return parts

@@ -90,6 +90,17 @@ TRACE_FLAW: Final = pl.Struct(
     {"teacher": pl.String, "sample": pl.UInt32, "flaw": pl.String, "found": pl.String}
 )
 """One thing wrong with the trace (teacher, sample) of the same row, and what shows it."""
+BENCHMARK_HIT: Final = pl.Struct(
+    {
+        "benchmark": pl.String,
+        "item": pl.UInt32,
+        "method": pl.String,
+        "column": pl.String,
+        "score": pl.Float64,
+        "allowed": pl.String,
+    }
+)
+"""A benchmark item that a row matches, and the reason for which it may stay."""
 
 SOURCE_COLUMNS: Final[dict[str, pl.DataType]] = {
     "question": pl.String(),
@@ -119,8 +130,11 @@ STAGE_COLUMNS: Final[dict[str, pl.DataType]] = {
     "question_flaws": pl.List(QUESTION_FLAW),
     "trace_flaws": pl.List(TRACE_FLAW),
     "embedding": pl.String(),
+    "template_group": pl.String(),
+    "template_group_size": pl.UInt32(),
     "domain": pl.String(),
     "domain_score": pl.Float64(),
+    "benchmark_hits": pl.List(BENCHMARK_HIT),
 }
 """What stages add. ``embedding`` is the key of a vector in the embedding cache, not the vector."""
 

@@ -7,7 +7,7 @@ where it stands, which stage and field, what was wanted, what was got, the neare
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,8 +15,10 @@ from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_
 
 from s1data import digest, published, yamltext
 from s1data.errors import RecipeError, nearest
+from s1data.frozen import Frozen
+from s1data.models import ModelSpec
 from s1data.sources.spec import Input, Source
-from s1data.stage import Frozen, Selector, Stage
+from s1data.stage import Asker, Selector, Stage
 
 if TYPE_CHECKING:
     from s1data.run import Run
@@ -43,14 +45,17 @@ class Pipeline(Head):
 
     sources: tuple[Source, ...] = Field(min_length=1, description="Where questions come from.")
     inputs: Mapping[str, Input] = Field(default={}, description="Further files stages read.")
+    models: Mapping[str, ModelSpec] = Field(
+        default={}, description="Models that stages ask, by the names the stages use."
+    )
     stages: tuple[SerializeAsAny[Stage], ...] = Field(min_length=1, description="In order.")
 
     _document: yamltext.Document | None = PrivateAttr(default=None)
 
-    @field_validator("inputs", mode="after")
+    @field_validator("inputs", "models", mode="after")
     @classmethod
-    def _inputs_are_frozen(cls, inputs: Mapping[str, Input]) -> Mapping[str, Input]:
-        return FrozenMap(sorted(inputs.items()))
+    def _mappings_are_frozen(cls, given: Mapping[str, Frozen]) -> Mapping[str, Frozen]:
+        return FrozenMap(sorted(given.items()))
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Pipeline:
@@ -80,7 +85,17 @@ class Pipeline(Head):
         return {
             "sources": [source.model_dump(mode="json") for source in self.sources],
             "inputs": {name: spec.model_dump(mode="json") for name, spec in self.inputs.items()},
+            # Left out where there are none, so that recipes that ask nobody keep their fingerprint.
+            **({"models": self.asked()} if self.models else {}),
             "stages": [{"label": stage.label, **stage.identity()} for stage in self.stages],
+        }
+
+    def asked(self, names: Iterable[str] | None = None) -> dict[str, Any]:
+        """What decides the replies of the named models (all unless given), JSON-able."""
+        wanted = self.models if names is None else names
+        return {
+            name: self.models[name].model_dump(mode="json", exclude_defaults=True)
+            for name in sorted(wanted)
         }
 
     @property
@@ -125,12 +140,14 @@ class Pipeline(Head):
 
     def to_yaml(self) -> str:
         """Canonical YAML: every field of a stage stands there, so a later default changes none."""
-        plain = self.model_dump(mode="json", exclude={"stages", "inputs", "sources"})
+        plain = self.model_dump(mode="json", exclude={"stages", "inputs", "models", "sources"})
         head = {k: plain[k] for k in ("name", "version", "description") if plain[k]}
         body: dict[str, Any] = {"changed": plain["changed"]} if self.changed else {}
         body["sources"] = [_given(s) for s in self.sources]
         if self.inputs:
             body["inputs"] = {name: _given(spec) for name, spec in self.inputs.items()}
+        if self.models:
+            body["models"] = {name: _given(spec) for name, spec in self.models.items()}
         body["stages"] = [
             {s.stage_name(): _without_none(s.model_dump(mode="json", by_alias=True))}
             for s in self.stages
@@ -190,6 +207,7 @@ def misfits(pipeline: Pipeline) -> Iterator[tuple[yamltext.Path, str]]:
         for named, does, key, known in (
             (stage.sources(), "names the source", "sources", sources),
             (stage.inputs(), "reads the input", "inputs", list(pipeline.inputs)),
+            (models_of(stage), "asks the model", "models", list(pipeline.models)),
         ):
             for name in named:
                 if name not in known:
@@ -202,6 +220,11 @@ def _doubles(kind: str, names: list[str], hint: str) -> Iterator[tuple[yamltext.
     for i, name in enumerate(names):
         if name in names[:i]:
             yield (kind, i), f"the name {name} stands twice; wanted every name once{hint}"
+
+
+def models_of(stage: Stage) -> tuple[str, ...]:
+    """Names of the recipe's models that a stage asks; none unless it is an Asker."""
+    return stage.models() if isinstance(stage, Asker) else ()
 
 
 def asked_for(pipeline: Pipeline) -> int | None:

@@ -406,12 +406,13 @@ def selected_frame(state: State) -> pl.DataFrame:
 
 
 def _frames(outcome: Outcome) -> dict[str, pl.DataFrame]:
+    filtered = outcome.added is None or outcome.thinned is not None
     frames: dict[str, pl.DataFrame | None] = {
         "artefact": outcome.artefact,
         "columns": outcome.added,
         "ranks": outcome.ranks,
         "thinned": outcome.thinned,
-        "dropped": outcome.dropped if outcome.added is None or outcome.thinned is not None else None,
+        "dropped": outcome.dropped if filtered else None,
     }
     return {name: frame for name, frame in frames.items() if frame is not None}
 

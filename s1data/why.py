@@ -36,6 +36,8 @@ class Step:
     reason: str | None = None
     settings: dict[str, Any] | None = None
     """The least change of fields that would have kept the row here, by field."""
+    verdicts: tuple[str, ...] = ()
+    """Of a stage that grades: each attempt with its answer, the reference, verdict and method."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Way:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        steps = [{k: v for k, v in vars(s).items() if v not in (None, "")} for s in self.steps]
+        steps = [{k: v for k, v in vars(s).items() if v not in (None, "", ())} for s in self.steps]
         return {**vars(self), "steps": steps}
 
     def __str__(self) -> str:
@@ -71,6 +73,8 @@ class Way:
             reason = f" {step.reason}" if step.reason else ""
             words = f": {visible(step.words, 400)}" if step.words else ""
             yield f"  {step.label:<24} {step.fate}{reason}{words}"
+            for line in step.verdicts:
+                yield f"  {'':<24} {line}"
             if step.settings:
                 sets = " ".join(
                     f"--set {shlex.quote(f'{step.label}.{k}={digest.canonical_json(v)}')}"
@@ -169,7 +173,12 @@ def _past(stage: Stage, checkpoint: Checkpoint, row: pl.DataFrame) -> tuple[Step
         made = _line(checkpoint, "columns", number)
         new = made.drop("row")
         words = ", ".join(f"{c} {_brief(new[c].to_list()[0])}" for c in new.columns)
-        return Step(label, "added", words), row.drop(new.columns, strict=False).hstack(new)
+        verdicts = tuple(_verdicts(stage, new, row))
+        if verdicts:
+            words = ""
+        return Step(label, "added", words, verdicts=verdicts), row.drop(
+            new.columns, strict=False
+        ).hstack(new)
     if isinstance(stage, Selector):
         line = _line(checkpoint, "ranks", number)
         chosen = line["reason"][0] is None
@@ -198,6 +207,19 @@ def _kept(
         given = {**dict.fromkeys(stage.evidence), **json.loads(cut["evidence"][0])}
         words = stage.in_words(Evidence(next(iter(stage.reasons)), given))
     return Step(checkpoint.label, "kept", words), row.with_columns(left)
+
+
+def _verdicts(stage: Stage, new: pl.DataFrame, row: pl.DataFrame) -> Iterator[str]:
+    """Attempts or traces side by side with the reference, where the stage gave verdicts."""
+    column, reference = getattr(stage, "of", None), getattr(stage, "reference", None)
+    if not isinstance(column, str) or column not in new.columns or reference not in row.columns:
+        return
+    wanted = visible(str(row[reference][0]), 40)
+    for entry in new[column].to_list()[0] or ():
+        who = f"{entry.get('solver') or entry.get('teacher')} #{entry['sample']}"
+        said = visible(str(entry.get("extracted") or "(in its text)"), 40)
+        verdict = {True: "right", False: "wrong", None: "undecided"}[entry["verdict"]]
+        yield f"{who}: {said} | reference {wanted} | {verdict} ({entry['method']})"
 
 
 def _line(checkpoint: Checkpoint, name: str, row: int) -> pl.DataFrame:

@@ -13,7 +13,8 @@ from typing import Annotated, TypeAlias
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from s1data import pool
-from s1data.stage import LABEL, Frozen, Pairs
+from s1data.frozen import Frozen, Pairs
+from s1data.stage import LABEL
 
 SLUG = f"^{LABEL.pattern}$"
 HUB_NAME = r"^[A-Za-z0-9][\w.-]*/[\w.-]+$"

@@ -19,7 +19,10 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 import polars as pl
 from pydantic import Field, field_validator
 
+from s1data import normalising
+from s1data.normalising import Normalisation
 from s1data.stage import Engine, Evidence, GlobalFilter, Table
+from s1data.stages.linking import best_first
 
 Method: TypeAlias = Literal["exact", "normalised"]
 
@@ -34,14 +37,6 @@ ARTEFACT: Final = pl.Schema(
 MEANT: Final = frozenset({"<super>", "<sub>", "<fraction>", "<circle>"})
 """Compatibility forms that mean something in a question: 2⁵ is not 25, ① not 1."""
 MARK: Final = "\ue000"
-BEST_FIRST: Final = {
-    "priority": False,
-    "solution_chars": True,
-    "id": False,
-    "content": False,
-    "row": False,
-}
-"""The order of preference among duplicates: column, and whether more is better."""
 
 
 class DropDuplicates(GlobalFilter):
@@ -49,7 +44,8 @@ class DropDuplicates(GlobalFilter):
 
     Normalisation is Unicode NFKC, but superscripts, subscripts, fractions and circled characters
     are kept apart from plain ones; then runs of white space become one space and none is left at
-    the ends. With ``fold_case``, case is folded as well.
+    the ends. ``normalisation`` puts the steps of `s1data.normalising` there: they know LaTeX.
+    With ``fold_case``, case is folded as well.
 
     Of the rows that are alike one survives: lowest priority number; then the longest solution (in
     characters, none counting as 0); then the lowest id; then the lowest digest of solution and
@@ -88,6 +84,12 @@ class DropDuplicates(GlobalFilter):
         description="Whether normalisation folds case; it makes benzene and cyclohexane one.",
     )
 
+    normalisation: Normalisation | None = Field(
+        default=None,
+        description="Steps of a normalisation that knows LaTeX, in place of Unicode and white "
+        "space; {} takes all of its usual ones.",
+    )
+
     @field_validator("methods")
     @classmethod
     def _strictest_first(cls, methods: tuple[Method, ...]) -> tuple[Method, ...]:
@@ -101,22 +103,17 @@ class DropDuplicates(GlobalFilter):
         questions = rows.get_column("question")
         digests = {"exact": _digests(questions)}
         if "normalised" in self.methods:
-            plain = normalised(questions)
+            how = self.normalisation
+            plain = normalised(questions) if how is None else normalising.normalised(questions, how)
             digests["normalised"] = _digests(plain)
             if self.fold_case:
                 folded = [None if text is None else text.casefold() for text in plain.to_list()]
                 digests["case_folded"] = _digests(normalised(pl.Series(folded, dtype=pl.String)))
-        known = rows.select(pl.concat_str("solution", pl.lit("\0"), "answer", ignore_nulls=True))
         return rows.select(
             "id",
             "row",
             "priority",
-            pl.col("solution")
-            .str.strip_chars()
-            .str.len_chars()
-            .fill_null(0)
-            .alias("solution_chars"),
-            _digests(known.to_series()).alias("content"),
+            *worth(rows),
             *(values.alias(name) for name, values in digests.items()),
         ).filter(pl.col("exact").is_not_null())
 
@@ -181,6 +178,16 @@ def _kept_apart() -> dict[int, str]:
     return found
 
 
+def worth(rows: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+    """What the survivor rule looks at beside priority and id: ``solution_chars``, ``content``."""
+    known = rows.select(pl.concat_str("solution", pl.lit("\0"), "answer", ignore_nulls=True))
+    chars = pl.col("solution").str.strip_chars().str.len_chars().fill_null(0)
+    return (
+        rows.select(chars.alias("solution_chars")).to_series(),
+        _digests(known.to_series()).alias("content"),
+    )
+
+
 def _digests(texts: pl.Series) -> pl.Series:
     """128 bits that stand for each text; null where it is null."""
     blake2b = hashlib.blake2b
@@ -195,7 +202,7 @@ def _digests(texts: pl.Series) -> pl.Series:
 
 def _dropped(keys: pl.DataFrame, methods: list[str]) -> pl.DataFrame:
     """`ARTEFACT` lines of rows of which a better one is alike; ``methods`` strictest first."""
-    best = keys.sort(*BEST_FIRST, descending=list(BEST_FIRST.values()), nulls_last=True)
+    best = best_first(keys)
     survivor = pl.col("row", "id").first().over(methods[-1]).name.prefix("survivor_")
     strictest = pl.coalesce(
         pl.when(~pl.col(name).is_first_distinct()).then(pl.lit(name)) for name in methods

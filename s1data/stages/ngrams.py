@@ -105,17 +105,18 @@ class Sieve:
         self._n = n
         self.order = np.argsort(values, kind="stable")
         """Where in ``values`` each hash was, in order of hash."""
-        self._values = values[self.order]
+        self.values = values[self.order]
+        """In ascending order."""
         # A table in the processor's cache turns most hashes away before the binary search.
         self._table = np.zeros(1 << 22, dtype=np.bool_)
-        self._table[self._values >> _TABLE_SHIFT] = True
+        self._table[self.values >> _TABLE_SHIFT] = True
 
     def hits(self, texts: Sequence[str | None]) -> Iterator[Hits]:
         """Where n-grams begin that may be in the reference; none that is in it is left out."""
         for part in hashes(texts, self._n):
             runs = np.flatnonzero(self._table[part.hash >> _TABLE_SHIFT])
-            low = np.searchsorted(self._values, part.hash[runs], side="left")
-            high = np.searchsorted(self._values, part.hash[runs], side="right")
+            low = np.searchsorted(self.values, part.hash[runs], side="left")
+            high = np.searchsorted(self.values, part.hash[runs], side="right")
             held = low < high
             text, at, inside = part.places(runs[held])
             if len(text):

@@ -16,6 +16,7 @@ import numpy as np
 from s1data.stages import ngrams
 
 _PLACE_BITS: Final = 32
+MOST_OTHERS: Final = 63
 
 
 class Match(NamedTuple):
@@ -29,6 +30,8 @@ class Match(NamedTuple):
     """The word at which its first n-gram of that item begins."""
     run: int
     """Words in the longest run that it shares with any item."""
+    others: tuple[tuple[int, int], ...] = ()
+    """Further items that have one of its n-grams, at most `MOST_OTHERS`: item and word."""
 
 
 class _Looks(NamedTuple):
@@ -45,10 +48,13 @@ class _Looks(NamedTuple):
 class Reference:
     """Items, found by the hashes of their n-grams."""
 
-    def __init__(self, items: Sequence[str], n: int) -> None:
+    def __init__(self, items: Sequence[str], n: int, only: ngrams.Hashes | None = None) -> None:
         self._n = n
         self._items = items
         holder, values = ngrams.gram_hashes(items, n)
+        if only is not None:
+            wanted = np.isin(values, only)
+            holder, values = holder[wanted], values[wanted]
         self._sieve = ngrams.Sieve(values, n)
         self._holders = holder[self._sieve.order]  # by hash; the lowest item of each is first
         self._spelt: dict[int, str] = {}
@@ -67,7 +73,9 @@ class Reference:
             if not self._holds(first[0], ngrams.gram(words, looks.stretch_at, run)):
                 unsure.append((len(found), words))
                 near |= self._near(looks.hits)
-            found.append(Match(looks.text, *first, run))
+            found.append(
+                Match(looks.text, *first, run, tuple(self._others(words, looks, first[0])))
+            )
         runs = ngrams.Runs(ngrams.words(self._items[item]) for item in sorted(near))
         for place, words in unsure:
             found[place] = found[place]._replace(run=runs.longest(words))
@@ -95,6 +103,31 @@ class Reference:
                 stretch, last = divmod(high, 1 << _PLACE_BITS)
                 own = ngrams.Hits(*(column[start:stop] for column in hits))
                 yield _Looks(text, item, at, stretch, last - stretch + 1, own)
+
+    def hashes_in(self, texts: Sequence[str | None]) -> tuple[ngrams.Ints, ngrams.Hashes]:
+        """Text and hash of the n-grams that may be in the reference, in no order, repeats too."""
+        values = self._sieve.values
+        parts = [(hits.text, values[hits.low]) for hits in self._sieve.hits(texts)]
+        if not parts:
+            return np.empty(0, np.int64), np.empty(0, np.uint64)
+        return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
+    def _others(self, words: Sequence[str], looks: _Looks, first: int) -> Iterator[tuple[int, int]]:
+        seen, ranges = {first}, set()
+        for at, low, high in zip(*(column.tolist() for column in looks.hits[1:]), strict=True):
+            if (low, high) in ranges:
+                continue
+            ranges.add((low, high))
+            new = [i for i in dict.fromkeys(self._holders[low:high].tolist()) if i not in seen]
+            if not new:
+                continue
+            gram = ngrams.gram(words, at, self._n)
+            for item in new:
+                if len(seen) > MOST_OTHERS:
+                    return
+                if self._holds(item, gram):
+                    seen.add(item)
+                    yield item, at
 
     def _holds(self, item: int, run: str) -> bool:
         if item not in self._spelt:

@@ -19,7 +19,8 @@ import numpy.typing as npt
 import polars as pl
 from pydantic import Field, model_validator
 
-from s1data.stage import Engine, Frozen, Problem
+from s1data.frozen import Frozen
+from s1data.stage import Engine, Problem
 from s1data.stages import lengths
 from s1data.stages.draws import Domain, Draw, Rates, draws, generator
 from s1data.stages.lengths import LengthFrom

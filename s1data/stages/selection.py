@@ -16,7 +16,8 @@ import numpy.typing as npt
 import polars as pl
 from pydantic import Field, field_validator
 
-from s1data.stage import Engine, Evidence, Pairs, Problem, Selector
+from s1data.frozen import Pairs
+from s1data.stage import Engine, Evidence, Problem, Selector
 from s1data.stages import lengths
 from s1data.stages.draws import Domain, draws, generator, uniforms
 from s1data.stages.lengths import LengthFrom

@@ -260,7 +260,9 @@ def thins_and_says_so(case):
             assert (why is None) == (old == new), "evidence where items left, and nowhere else"
     kept = dict(case.outcome.kept.select("row", thins).iter_rows())
     said = dict(case.outcome.thinned.iter_rows())
-    shorter = [r for r, items in case.rows.select("row", thins).iter_rows() if kept.get(r, items) != items]
+    shorter = [
+        r for r, items in case.rows.select("row", thins).iter_rows() if kept.get(r, items) != items
+    ]
     assert sorted(said) == shorter
     for row in shorter:
         values = dict.fromkeys(case.stage.evidence) | json.loads(said[row])

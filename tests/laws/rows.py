@@ -93,7 +93,13 @@ def _row(place, text, rng):
         "cot_type": rng.choice(("math", "science")),
         "metadata": some('{"level": 5}'),
         "licence": rng.choice(("MIT", "cc-by-4.0")),
-        "attempts": _attempts(rng),
+        "attempts": (attempts := _attempts(rng)),
+        "traces": (traces := _traces(rng)),
+        "trace_flaws": _trace_flaws(traces or (), rng),
+        "pass_rates": _pass_rates(attempts or ()),
+        "consensus": None,
+        "doubtful_gold": _doubtful(rng),
+        "question_flaws": _question_flaws(rng),
         "embedding": None,
         "domain": some(rng.choice(list(TOPICS)), 0.9),
         "domain_score": some(rng.random()),
@@ -120,3 +126,74 @@ def _attempts(rng):
         if rng.random() < 0.8
         for sample in range(rng.randint(1, 2))
     ]
+
+
+def _traces(rng):
+    if rng.random() < 0.15:
+        return rng.choice((None, []))
+    return [
+        {
+            "teacher": teacher,
+            "sample": 0,
+            "reply_key": None,
+            "trace_kind": rng.choice(("raw", "summary", "none")),
+            "finish": rng.choice(("stop", "length", None)),
+            "thinking_tokens": rng.choice((None, 40, 9_000)),
+            "answer_tokens": rng.choice((None, 5)),
+            "verdict": rng.choice((True, False, None)),
+            "method": None,
+        }
+        for teacher in SOLVERS
+        if rng.random() < 0.6
+    ]
+
+
+def _trace_flaws(traces, rng):
+    if not traces and rng.random() < 0.5:
+        return None
+    return [
+        {"teacher": t["teacher"], "sample": t["sample"], "flaw": flaw, "found": "here"}
+        for t in traces
+        for flaw in ("cut", "empty", "repeated")
+        if rng.random() < 0.3
+    ]
+
+
+def _pass_rates(attempts):
+    rates = []
+    for solver in sorted({a["solver"] for a in attempts}):
+        verdicts = [a["verdict"] for a in attempts if a["solver"] == solver]
+        right, counted = sum(v is True for v in verdicts), sum(v is not None for v in verdicts)
+        mean = (right + 1) / (counted + 2)
+        rates.append(
+            {
+                "solver": solver,
+                "successes": right,
+                "attempts": counted,
+                "uncounted": len(verdicts) - counted,
+                "stopping": "fixed",
+                "posterior_mean": mean,
+                "posterior_low": mean / 2,
+                "posterior_high": (1 + mean) / 2,
+            }
+        )
+    return rates
+
+
+def _doubtful(rng):
+    status = rng.choice((None, None, "doubtful", "wrong"))
+    if status is None:
+        return None
+    families = ["qwen", "llama"][: 1 if status == "doubtful" else 2]
+    return {"status": status, "answer": "6", "votes": 3, "voters": 3, "families": families}
+
+
+def _question_flaws(rng):
+    flaws = (
+        "proof_only",
+        "no_real_answer",
+        "several_questions",
+        "answer_in_question",
+        "missing_part",
+    )
+    return [{"flaw": flaw, "found": "here"} for flaw in flaws if rng.random() < 0.12]

@@ -16,6 +16,9 @@ FURTHER = {
 }
 """Fields that are names of rows' own, which no type leads to: one more instance each."""
 
+STOPS = {("check_contaminated", "report_only=False")}
+"""Instances that are there to stop a run on the generated rows: their own tests say so."""
+
 
 def law_of(function):
     return function.__name__
@@ -38,7 +41,7 @@ def _cases():
     for name in NAMES:
         yield pytest.param(name, None, id=name)
         for variant, stage in _variants(name, laws.example(stages.get(name))):
-            if laws.problems(stage):
+            if laws.problems(stage) or (name, variant) in STOPS:
                 continue  # a run would refuse it before anything is done
             yield pytest.param(name, variant, id=f"{name}[{variant}]")
 

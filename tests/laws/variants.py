@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
-from s1data.stage import Frozen
+from s1data.frozen import Frozen
 
 VALUES_OF_A_FIELD = 2
 

@@ -209,6 +209,8 @@ def test_verdicts_and_evidence_are_the_plain_forms_on_any_engine(
             ]
             wanted = lowest_match(rows, earlier, row, n)
         own = {"source": rows[row][0]} if order else {}
+        if reason == "in_benchmark":
+            own |= {"method": "ngram8", "column": "question", "found_by": ["ngram8"]}
         assert evidence == wanted | own
         change = stage.keeps_if(Evidence(reason, evidence))
         kept = act(with_changes(stage, change), pool, HostileEngine(inputs, seed)).kept
@@ -227,7 +229,7 @@ def first_match(first, second, question, n):
                     return {
                         "benchmark": benchmark,
                         "item": item,
-                        "ngram": " ".join(gram),
+                        "span": " ".join(gram),
                         "run": run,
                     }
     return None
@@ -237,7 +239,7 @@ def lowest_match(rows, earlier, row, n):
     for at in earlier:
         for gram in ngrams_of(rows[row][1], n):
             if gram in ngrams_of(rows[at][1], n):
-                return {"earlier_source": rows[at][0], "earlier_row": at, "ngram": " ".join(gram)}
+                return {"earlier_source": rows[at][0], "earlier_row": at, "span": " ".join(gram)}
     return None
 
 
@@ -293,7 +295,7 @@ def test_a_row_that_was_dropped_joins_nothing():
     assert found == {
         1: (
             "in_earlier_source",
-            {"ngram": "c d", "source": "y", "earlier_source": "x", "earlier_row": 0},
+            {"span": "c d", "source": "y", "earlier_source": "x", "earlier_row": 0},
         )
     }
 
@@ -311,7 +313,7 @@ def test_the_earlier_row_is_the_lowest_whatever_its_source_or_ngram():
     found = dropped(
         apply(DropContaminated(cross_source=order, n=2), frame([*rows, ("y", "e f c d")]))
     )
-    assert {row: (how["earlier_row"], how["ngram"]) for row, (_, how) in found.items()} == {
+    assert {row: (how["earlier_row"], how["span"]) for row, (_, how) in found.items()} == {
         3: (0, "c d"),
         4: (1, "a b"),
         6: (0, "c d"),
@@ -324,10 +326,7 @@ def test_the_reason_reads_as_a_sentence():
     outcome = apply(stage, pool, {"test": items_frame(["One Two"])})
     said = [stage.in_words(Evidence(why, how)) for why, how in dropped(outcome).values()]
     assert said == [
-        (
-            'shares the words "one two" with item 0 of test; '
-            "the longest run of words that it shares with a benchmark is 2"
-        ),
+        'its question matches item 0 of test by ngram8: "one two"; found by ngram8',
         'shares the words "four five" with row 1 of x, which was accepted before y',
     ]
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from s1data import apply
 from s1data.acting import act, with_places
+from s1data.normalising import Normalisation
 from s1data.stage import Evidence
 from s1data.stages.duplicates import DropDuplicates
 from tests.laws.hostile import HostileEngine
@@ -91,6 +92,13 @@ def test_case_is_folded_only_where_asked(one, other, wanted):
     if wanted == "case_folded":
         assert method(one, other) is None
         assert method(one, other, methods=("exact",), fold_case=True) is None
+
+
+def test_latex_is_seen_through_only_where_asked():
+    pair = (r"Find $\dfrac{1}{2} + x^2$.", r"Find \(\frac{1}{2}+x^{2}\).")
+    assert method(*pair) is None
+    assert method(*pair, normalisation=Normalisation()) == "normalised"
+    assert method("2\u2075", "25", normalisation=Normalisation()) is None
 
 
 def test_a_row_without_a_question_is_no_duplicate():

@@ -1,0 +1,309 @@
+"""Benchmark items found in texts, by several methods side by side, each with its own evidence.
+
+A method gives `MATCHES`: which row, in which column, matches which item, by what. All look for
+candidates by hashes or by equality and decide on the texts themselves. What a method thinks of an
+n-gram or shingle may depend on how many rows have it, so the work is in two passes over the keys:
+the first gathers narrow lines (row, n-gram), the second looks again at the rows that matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Final, Literal, Protocol, TypeAlias, cast
+
+import numpy as np
+import polars as pl
+
+from s1data.normalising import Normalisation
+from s1data.stage import Engine, Problem, Table
+from s1data.stages import fuzzy, ngrams, overlap
+from s1data.stages.items import shown
+
+Method: TypeAlias = Literal["ngram8", "rare_ngram8", "normalised", "fuzzy"]
+METHODS: Final[tuple[Method, ...]] = ("ngram8", "rare_ngram8", "normalised", "fuzzy")
+MATCHES: Final = pl.Schema(
+    {
+        "row": pl.UInt32(),
+        "method": pl.String(),
+        "column": pl.String(),
+        "at_item": pl.UInt32(),
+        "span": pl.String(),
+        "score": pl.Float64(),
+        "run": pl.UInt32(),
+        "pool_rows": pl.UInt32(),
+        "first": pl.Boolean(),
+    }
+)
+"""``at_item``: place among all items. ``first``: the item that evidence names."""
+_LOOKS: Final = pl.Schema(
+    {
+        "row": pl.UInt32(),
+        "part": pl.UInt32(),
+        "shingle": pl.UInt32(),
+        "shingles": pl.UInt32(),
+        "equal": pl.String(),
+    }
+)
+_GRAMS: Final = pl.Schema({"row": pl.UInt32(), "gram": pl.UInt64()})
+_LIST: Final = "reply_key"
+
+
+class _Replies(Protocol):
+    """An engine that knows the texts of replies."""
+
+    def texts(self, keys: pl.Series) -> pl.Series:
+        """The text of each reply by its key; null where unknown."""
+
+
+@dataclass(frozen=True)
+class Finder:
+    """Looks for items in the columns of rows."""
+
+    items: pl.DataFrame
+    columns: tuple[str, ...]
+    n: int
+    common_rows: int
+    fuzzy_score: float
+    fuzzy_common_rows: int
+    same_numbers: bool
+    normalisation: Normalisation
+
+    def found(self, keys: Table, engine: Engine, methods: Sequence[Method]) -> pl.DataFrame:
+        """`MATCHES` of all methods over all columns, in order."""
+        parts = [pl.DataFrame(schema=MATCHES)]
+        for column in self.columns:
+            texts = engine.map(keys, partial(texts_of, column=column, engine=engine))
+            for method in methods:
+                if method in ("ngram8", "rare_ngram8"):
+                    find = self._ngram8 if method == "ngram8" else self._rare_ngram8
+                    parts.append(find(texts, engine).with_columns(column=pl.lit(column)))
+            loose = [m for m in methods if m in ("normalised", "fuzzy")]
+            if loose:
+                own = self._loose(texts, engine, loose)
+                parts.append(own.with_columns(column=pl.lit(column)))
+        whole = pl.concat([part.select(*MATCHES).cast(MATCHES) for part in parts])
+        # A row may have several texts in a column: the longest run, the best score stands.
+        best = whole.sort("score", "run", "span", descending=True, nulls_last=True)
+        return best.unique(["row", "method", "column", "at_item"], keep="first").sort(
+            "row", "method", "column", "at_item"
+        )
+
+    @cached_property
+    def _questions(self) -> list[str]:
+        return self.items.get_column("question").to_list()
+
+    @cached_property
+    def _hashed(self) -> list[bool]:
+        return self.items.get_column("hashed").to_list()
+
+    @cached_property
+    def _reference(self) -> overlap.Reference:
+        return overlap.Reference(self._questions, self.n)
+
+    @cached_property
+    def _loose_items(self) -> fuzzy.LooseItems:
+        return fuzzy.LooseItems(self.items.get_column("question"), self.normalisation)
+
+    def _ngram8(self, texts: Table, engine: Engine) -> pl.DataFrame:
+        return engine.collect(engine.map(texts, self._shared))
+
+    def _shared(self, texts: pl.DataFrame) -> pl.DataFrame:
+        matches = self._reference.matches(texts.get_column("text").to_list())
+        return _lines("ngram8", self._pairs(texts, matches))
+
+    def _pairs(
+        self, texts: pl.DataFrame, matches: Iterable[overlap.Match]
+    ) -> list[tuple[object, ...]]:
+        row, text = texts.get_column("row").to_list(), texts.get_column("text").to_list()
+        lines: list[tuple[object, ...]] = []
+        for match in matches:
+            words = ngrams.words(text[match.text])
+            for item, at in ((match.item, match.at), *match.others):
+                span = shown(ngrams.gram(words, at, self.n), self._hashed[item])
+                first = item == match.item
+                lines.append((row[match.text], item, span, None, match.run, None, first))
+        return lines
+
+    def _rare_ngram8(self, texts: Table, engine: Engine) -> pl.DataFrame:
+        grams = engine.collect(engine.map(texts, self._grams))
+        rows_of = grams.group_by("gram").agg(rows=pl.col("row").n_unique())
+        rare = rows_of.filter(pl.col("rows") <= self.common_rows)
+        rows = grams.join(rare, on="gram", how="semi").select("row").unique()
+        only = overlap.Reference(self._questions, self.n, only=rare.get_column("gram").to_numpy())
+        counts = dict(rare.iter_rows())
+        return engine.collect(
+            engine.map(texts, partial(self._rare_shared, rows=rows, only=only, counts=counts))
+        )
+
+    def _grams(self, texts: pl.DataFrame) -> pl.DataFrame:
+        text, gram = self._reference.hashes_in(texts.get_column("text").to_list())
+        row = texts.get_column("row").to_numpy()[text]
+        return pl.DataFrame({"row": row, "gram": gram}, schema=_GRAMS).unique(maintain_order=True)
+
+    def _rare_shared(
+        self,
+        texts: pl.DataFrame,
+        rows: pl.DataFrame,
+        only: overlap.Reference,
+        counts: dict[int, int],
+    ) -> pl.DataFrame:
+        some = texts.join(rows, on="row", how="semi", maintain_order="left")
+        text = some.get_column("text").to_list()
+        runs = {match.text: match.run for match in self._reference.matches(text)}
+        lines = []
+        row = some.get_column("row").to_list()
+        for match in only.matches(text):
+            words = ngrams.words(text[match.text])
+            for item, at in ((match.item, match.at), *match.others):
+                gram = ngrams.gram(words, at, self.n)
+                _, values = ngrams.gram_hashes([gram], self.n)
+                span = shown(gram, self._hashed[item])
+                rows_with = counts.get(int(values[0]))
+                first = item == match.item
+                lines.append(
+                    (row[match.text], item, span, None, runs[match.text], rows_with, first)
+                )
+        return _lines("rare_ngram8", lines)
+
+    def _loose(self, texts: Table, engine: Engine, methods: Sequence[str]) -> pl.DataFrame:
+        looks = engine.collect(engine.map(texts, partial(self._looks, shingles="fuzzy" in methods)))
+        found = []
+        if "normalised" in methods:
+            same = looks.filter(pl.col("equal").is_not_null()).select("row", plain="equal")
+            pairs = same.join(self._loose_items.equal, on="plain").sort("row", "at_item")
+            lines = [
+                (row, item, shown(plain, self._hashed[item]), 1.0, None, None, None)
+                for row, plain, item in pairs.select("row", "plain", "at_item").iter_rows()
+            ]
+            own = _lines("normalised", lines)
+            found.append(
+                own.with_columns(first=pl.col("at_item") == pl.col("at_item").min().over("row"))
+            )
+        if "fuzzy" in methods:
+            shingles = looks.filter(pl.col("shingle").is_not_null())
+            pairs = fuzzy.candidates(shingles, self._loose_items, self.fuzzy_common_rows)
+            own = engine.collect(engine.map(texts, partial(self._alike, pairs=pairs)))
+            best = pl.struct(-pl.col("score"), "at_item").rank("ordinal").over("row") == 1
+            found.append(own.with_columns(first=best))
+        return pl.concat(found)
+
+    def _looks(self, texts: pl.DataFrame, shingles: bool) -> pl.DataFrame:
+        plain, words = fuzzy.loose(texts.get_column("text"), self.normalisation)
+        rows = texts.with_columns(equal=plain)
+        same = rows.join(
+            self._loose_items.equal.select("plain").unique(),
+            left_on="equal", right_on="plain", how="semi", maintain_order="left",
+        )  # fmt: skip
+        parts = [same.select("row", "part", "equal")]
+        if shingles:
+            text, shingle = self._loose_items.looks(words)
+            counts = (words.str.count_matches(" ") + 2 - fuzzy.SHINGLE).fill_null(0).clip(1)
+            parts.append(
+                pl.DataFrame(
+                    {
+                        "row": texts.get_column("row").to_numpy()[text],
+                        "part": texts.get_column("part").to_numpy()[text],
+                        "shingle": shingle.astype(np.uint32),
+                        "shingles": counts.to_numpy()[text].astype(np.uint32),
+                    }
+                )
+            )
+        return pl.concat([pl.DataFrame(schema=_LOOKS), *parts], how="diagonal")
+
+    def _alike(self, texts: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+        some = texts.join(
+            pairs.select("row", "part").unique(),
+            on=["row", "part"],
+            how="semi",
+            maintain_order="left",
+        )
+        _, loose = fuzzy.loose(some.get_column("text"), self.normalisation)
+        looks = (
+            some.select("row", "part")
+            .with_columns(words=loose)
+            .join(pairs, on=["row", "part"], maintain_order="left_right")
+        )
+        lines: list[tuple[object, ...]] = []
+        for row, words, item in looks.select("row", "words", "at_item").iter_rows():
+            alike = self._loose_items.likeness(words.split(), item)
+            if alike.score >= self.fuzzy_score and (alike.numbers_agree or not self.same_numbers):
+                span = shown(alike.span, self._hashed[item])
+                lines.append((row, item, span, alike.score, None, None, None))
+        return _lines("fuzzy", lines)
+
+
+def texts_of(rows: pl.DataFrame, column: str, engine: Engine) -> pl.DataFrame:
+    """``row``, ``part`` and ``text`` of a column: of texts, or of lists of replies by their key.
+
+    Texts of replies come from the engine; those it does not know are passed over.
+    """
+    dtype = rows.schema[column]
+    if not isinstance(dtype, pl.List):
+        zero = pl.lit(0, pl.UInt32).alias("part")
+        return rows.select("row", zero, text=column).drop_nulls("text")
+    parts = (
+        rows.select("row", replies=column)
+        .filter(pl.col("replies").list.len() > 0)
+        .with_columns(part=pl.int_ranges(pl.col("replies").list.len(), dtype=pl.UInt32))
+        .explode("replies", "part")
+        .select("row", "part", pl.col("replies").struct.field(_LIST))
+        .drop_nulls(_LIST)
+    )
+    texts = cast("_Replies", engine).texts(parts.get_column(_LIST)).rename("text")
+    return parts.select("row", "part").with_columns(texts).drop_nulls("text")
+
+
+def _lines(method: str, lines: Sequence[tuple[object, ...]]) -> pl.DataFrame:
+    kept = [name for name in MATCHES if name not in ("method", "column")]
+    schema = {name: MATCHES[name] for name in kept}
+    frame = pl.DataFrame(lines, schema=schema, orient="row")
+    return frame.with_columns(method=pl.lit(method), column=pl.lit(None, pl.String)).select(
+        *MATCHES
+    )
+
+
+def named(matches: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
+    """`MATCHES` with benchmark, item and item_id in place of the place among all items."""
+    names = items.select("benchmark", "item", "item_id").with_row_index("at_item")
+    return matches.join(names, on="at_item", maintain_order="left").drop("at_item")
+
+
+def figures(artefact: pl.DataFrame) -> dict[str, Any]:
+    """Per benchmark and method: items and rows hit, and rows that only this method found."""
+    lines = counted(artefact)
+    whole: dict[str, Any] = {}
+    for benchmark, method, item_hits, rows, alone in lines.iter_rows():
+        own = whole.setdefault(benchmark, {})
+        own[method] = {"items": item_hits, "rows": rows, "only_this_method": alone}
+    return {"benchmarks": whole} if whole else {}
+
+
+def counted(matches: pl.DataFrame) -> pl.DataFrame:
+    """benchmark, method, items, rows, only_this_method: one line per benchmark and method."""
+    hits = matches.filter(pl.col("method").is_not_null())
+    alone = hits.group_by("row", "benchmark").agg(methods=pl.col("method").n_unique())
+    return (
+        hits.join(alone, on=["row", "benchmark"])
+        .group_by("benchmark", "method")
+        .agg(
+            items=pl.col("item").n_unique(),
+            rows=pl.col("row").n_unique(),
+            only_this_method=pl.col("row").filter(pl.col("methods") == 1).n_unique(),
+        )
+        .sort("benchmark", "method")
+    )
+
+
+def problems(names: Sequence[str], columns: Mapping[str, pl.DataType]) -> Iterator[Problem]:
+    """What is wrong with the columns that are held against items."""
+    for name in names:
+        got = columns.get(name)
+        replies = (
+            isinstance(got, pl.List)
+            and isinstance(got.inner, pl.Struct)
+            and _LIST in {field.name for field in got.inner.fields}
+        )
+        if got is not None and not isinstance(got, pl.String) and not replies:
+            yield Problem("columns", f"texts, or a list with {_LIST}, in {name}", str(got))

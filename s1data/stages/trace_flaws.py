@@ -1,0 +1,287 @@
+"""What is wrong with one reasoning trace, told from its text: each flaw by a rule of its own.
+
+Rules are regular expressions and counts, no model. A flaw comes with what was found, cut short, so
+that a reader can judge it. The text of a trace is its thinking, an end mark, and its answer
+(`joined`); a text without the mark is an answer without thinking.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from s1data.graders.extraction import final_answer
+from s1data.stages.languages import foreign_script, language
+
+MARK: Final = "\n</think>\n"
+FOUND_CHARS: Final = 120
+
+FLAWS: Final[dict[str, str]] = {
+    "cut": "it stops in the middle",
+    "empty": "thinking or answer is missing",
+    "repeated": "it goes round in circles",
+    "mixed_language": "it mixes in another script",
+    "other_language": "it is in another language than the question",
+    "refusal": "it declines to answer",
+    "leaked_prompt": "it shows a system prompt, chat marks or its provider's rules",
+    "summary": "the thinking is a summary, not the thinking itself",
+    "answers_differ": "the thinking ends in another answer than the reply",
+    "boilerplate": "it has phrases of a chat assistant",
+    "too_long": "it is over the token limit",
+}
+"""Every flaw that `flaws_of` can name, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One trace with its text, and what its record says of it."""
+
+    question: str
+    thinking: str
+    answer: str
+    kind: str | None
+    finish: str | None
+    tokens: int
+    estimated: bool
+    """Whether ``tokens`` is a guess from the number of characters."""
+
+
+def joined(thinking: str | None, answer: str | None) -> str:
+    """Thinking and answer as the one text that is stored; `split` takes it apart again."""
+    return f"<think>\n{thinking}{MARK}{answer or ''}" if thinking else answer or ""
+
+
+def split(text: str) -> tuple[str, str]:
+    """Thinking and answer of a stored text."""
+    thinking, mark, answer = text.rpartition(MARK)
+    return (thinking.removeprefix("<think>\n"), answer) if mark else ("", text)
+
+
+def flaws_of(trace: Trace, max_tokens: int) -> Iterator[tuple[str, str]]:
+    """Each flaw of a trace once, with what was found."""
+    rules = (
+        ("cut", _cut(trace)),
+        ("empty", _empty(trace)),
+        (
+            "repeated",
+            repeated(trace.thinking, trace.question) or repeated(trace.answer, trace.question),
+        ),
+        ("mixed_language", _mixed(trace)),
+        ("other_language", _other_language(trace)),
+        ("refusal", _refusal(trace.answer)),
+        ("leaked_prompt", _leak(trace)),
+        ("summary", _summary(trace)),
+        ("answers_differ", _answers_differ(trace)),
+        ("boilerplate", _boilerplate(trace.answer)),
+        ("too_long", _too_long(trace, max_tokens)),
+    )
+    for flaw, found in rules:
+        if found:
+            yield flaw, found[:FOUND_CHARS]
+
+
+_OPEN_END: Final = re.compile(
+    r"(?:[,;(\[{=+\u2014]|\b(?:the|a|an|and|or|of|to|is|are|that|with|for|in|but|because|so|if)"
+    r"|[A-Za-z]{2,}-|\\[a-zA-Z]+\{[^}]*)$"
+)
+
+
+def _cut(trace: Trace) -> str | None:
+    if trace.finish in ("length", "max_tokens", "MAX_TOKENS"):
+        return f"finish {trace.finish}"
+    tail = (trace.answer.strip() or trace.thinking.strip())[-200:]
+    if not trace.answer.strip() and tail and not re.search(r"[.!?)\]}\"'*`$。\u201d]$", tail):
+        return f"thinking ends: {tail[-60:]}"
+    if trace.answer.count("```") % 2:
+        return "a code block is not closed"
+    if tail and _OPEN_END.search(tail):
+        return f"ends: {tail[-60:]}"
+    return None
+
+
+def _empty(trace: Trace) -> str | None:
+    thinks = re.search(r"\w", trace.thinking) is not None
+    answers = re.search(r"\w", trace.answer) is not None
+    if thinks and answers:
+        return None
+    # Some records keep the whole reply as thinking: its end says the answer.
+    if thinks and final_answer(trace.thinking[-300:]).rule in ("boxed", "final_answer_is"):
+        return None
+    return "no answer" if thinks else "no thinking" if answers else "no text"
+
+
+LINE_TIMES, LINE_SHARE = 4, 0.25
+LOOP_TIMES, LOOP_WORDS = 4, 40
+NGRAM, NGRAM_TIMES = 20, 8
+
+
+def repeated(text: str, question: str = "") -> str | None:
+    """A line that makes up much of the text, words in a loop at its end, or one long n-gram.
+
+    A line counts with 4 or more copies that are a quarter of the characters; a loop with 4 rounds
+    of 40 words or more together at the very end; a 20-gram of words with 8 places of its own,
+    unless it quotes the question, as long traces do.
+    """
+    lines = Counter(s for line in text.split("\n") if len(s := line.strip()) >= 12)
+    if lines:
+        line, times = max(lines.items(), key=lambda item: (item[1] * len(item[0]), item[0]))
+        if times >= LINE_TIMES and times * len(line) >= LINE_SHARE * len(text):
+            return f"line {times} times: {line[:80]}"
+    words = text.split()
+    if loop := _loop(words):
+        return loop
+    asked = question.split()
+    quoted = {tuple(asked[i : i + NGRAM // 2]) for i in range(len(asked) - NGRAM // 2 + 1)}
+    places: dict[tuple[str, ...], tuple[int, int]] = {}
+    for at in range(len(words) - NGRAM + 1):
+        gram = tuple(words[at : at + NGRAM])
+        times, last = places.get(gram, (0, -NGRAM))
+        if at >= last + NGRAM:
+            places[gram] = (times + 1, at)
+            if times + 1 >= NGRAM_TIMES and not _quotes(gram, quoted):
+                return f"{NGRAM_TIMES} times: {' '.join(gram)[:80]}"
+    return None
+
+
+def _quotes(gram: tuple[str, ...], quoted: set[tuple[str, ...]]) -> bool:
+    half = NGRAM // 2
+    return any(gram[i : i + half] in quoted for i in range(half + 1))
+
+
+def _loop(words: list[str]) -> str | None:
+    tail = words[-400:]
+    for period in range(1, len(tail) // LOOP_TIMES + 1):
+        matched = 0
+        while matched + period < len(tail) and tail[-1 - matched] == tail[-1 - matched - period]:
+            matched += 1
+        whole = matched + period
+        if whole >= max(LOOP_TIMES * period, LOOP_WORDS):
+            return f"loop of {period} words: {' '.join(tail[-period:])[:80]}"
+    return None
+
+
+def _mixed(trace: Trace) -> str | None:
+    return foreign_script(trace.question, f"{trace.thinking}\n{trace.answer}")
+
+
+def _other_language(trace: Trace) -> str | None:
+    asked = language(trace.question)
+    for part, text in (("thinking", trace.thinking), ("answer", trace.answer)):
+        used = language(text)
+        if asked and used and asked != used:
+            return f"question in {asked}, {part} in {used}"
+    return None
+
+
+_REFUSAL: Final = re.compile(
+    r"\b(?:I(?:'m|\u2019m| am) (?:sorry|afraid|unable)\b[^.\n]{0,40}?\b"
+    r"(?:can(?:'|\u2019)?t|cannot|unable|not able)"
+    r"|I (?:can(?:'|\u2019)t|cannot|won(?:'|\u2019)t|will not|am unable to|must decline to) "
+    r"(?:help|assist|answer|provide|comply|fulfil|continue|do that|engage|support)"
+    r"|as an AI(?: language model)?,? I (?:can(?:'|\u2019)?t|cannot|do not|don(?:'|\u2019)t))",
+    re.IGNORECASE,
+)
+
+
+def _refusal(answer: str) -> str | None:
+    found = _REFUSAL.search(answer[:400])
+    return found.group() if found else None
+
+
+_MARKS: Final = re.compile(
+    r"<\|[a-z_]{2,30}\|>|\[/?INST\]|<</?SYS>>|</?(?:think|thinking|thought)>"
+    r"|<\uff5c[^\uff5c]{2,30}\uff5c>"
+)
+_PROVIDER: Final = re.compile(
+    r"\b(?:my|the|this) system (?:prompt|message|instructions?)\b"
+    r"|\b(?:OpenAI|Anthropic|Google|DeepSeek|Alibaba)(?:'s|\u2019s)? "
+    r"(?:polic(?:y|ies)|guidelines?|content rules|usage)"
+    r"|\bI(?: am|'m) (?:ChatGPT|Claude|Gemini|Qwen|DeepSeek|Grok)\b"
+    r"|\b(?:created|developed|made|trained) by (?:OpenAI|Anthropic|Google|DeepSeek|Alibaba|xAI)\b"
+    r"|\bYou are a helpful(?:,? [a-z]+){0,3} assistant\b",
+    re.IGNORECASE,
+)
+
+
+def _leak(trace: Trace) -> str | None:
+    for text in (trace.thinking, trace.answer):
+        for pattern in (_MARKS, _PROVIDER):
+            found = pattern.search(text)
+            if found and found.group().lower() not in trace.question.lower():
+                around = text[max(0, found.start() - 30) : found.end() + 40]
+                return " ".join(around.split())
+    return None
+
+
+_TITLE: Final = re.compile(r"^\s*\*\*[A-Z][^*\n]{4,80}\*\*\s*$", re.MULTILINE)
+
+
+def _summary(trace: Trace) -> str | None:
+    if trace.kind == "summary":
+        return "recorded as a summary"
+    titles = _TITLE.findall(trace.thinking)
+    if not titles or _TITLE.match(trace.thinking.lstrip()) is None:
+        return None
+    words = len(trace.thinking.split())
+    per_title = words / len(titles)
+    # A vendor's summary is a bold title and a paragraph, over and over, from the first line on.
+    return f"{len(titles)} bold titles: {titles[0].strip()}" if per_title <= 150 else None
+
+
+_SURE: Final = ("boxed", "final_answer_is", "answer_tag", "hashes", "answer_is", "choice")
+
+
+def _answers_differ(trace: Trace) -> str | None:
+    if not trace.thinking.strip() or not trace.answer.strip():
+        return None
+    thought, said = final_answer(trace.thinking[-400:]), final_answer(trace.answer)
+    if thought.rule not in _SURE or said.rule not in _SURE:
+        return None
+    one, two = _plain(thought.answer or ""), _plain(said.answer or "")
+    # Words are compared by nobody here: a pane and a window may be one answer, 7 and 0 are not.
+    letters = all(re.fullmatch("[a-j]", answer) for answer in (one, two))
+    values = [_NUMBER.fullmatch(answer) for answer in (one, two)]
+    if letters and one != two:
+        return f"thinking: {thought.answer}; answer: {said.answer}"
+    within = min(len(one), len(two)) >= 4 and (one in two or two in one)  # $0.05 (5 cents)
+    if within or None in values or max(len(one), len(two)) > 30:
+        return None
+    first, second = (float(value.group(1)) for value in values if value is not None)
+    # 0.05 dollars are 5 cents, and half is 50 %.
+    if first == second or abs(first - 100 * second) < 1e-9 or abs(second - 100 * first) < 1e-9:
+        return None
+    return f"thinking: {thought.answer}; answer: {said.answer}"
+
+
+_NUMBER: Final = re.compile(r"(-?\d+(?:\.\d+)?)[a-z%\u00b0^]*")
+
+
+def _plain(answer: str) -> str:
+    bare = re.sub(r"\\(?:text|mathrm|mathbf|boxed|left|right|displaystyle)\b|\\[,;! ]", "", answer)
+    return re.sub(r"[\s$*`{}()\\\"'\u2019]|\.$|(?<=\d),(?=\d{3})", "", bare).lower()
+
+
+_PHRASES: Final = re.compile(
+    r"(?:I hope (?:this|that) helps|let me know if you|feel free to ask|happy to help"
+    r"|would you like me to|is there anything else|great question"
+    r"|thank you for (?:your|the) question"
+    r"|as an AI(?: language)? (?:model|assistant))",
+    re.IGNORECASE,
+)
+
+
+def _boilerplate(answer: str) -> str | None:
+    """At the ends only: in the middle, such words are mostly part of a text that was asked for."""
+    for part in (answer[:150], answer[-250:]):
+        if found := _PHRASES.search(part):
+            return found.group()
+    return None
+
+
+def _too_long(trace: Trace, max_tokens: int) -> str | None:
+    if trace.tokens <= max_tokens:
+        return None
+    return f"{'about ' if trace.estimated else ''}{trace.tokens} tokens"

@@ -1,0 +1,41 @@
+"""What each method of drop_contaminated finds, and what it leaves."""
+
+import json
+
+import polars as pl
+import pytest
+
+from s1data import apply
+from s1data.stages.contamination import DropContaminated
+
+ITEM = r"A farmer in Kent sells $\dfrac{3}{4}$ of his 120 sheep at the spring market; how many sheep remain on the farm?"
+TEXTS = {
+    "same": ITEM,
+    "retyped": ITEM.replace(r"$\dfrac{3}{4}$", r"\(\frac{3}{4}\)"),
+    "other numbers": ITEM.replace("120", "340"),
+    "clean": "Which metal is liquid at room temperature, and at what temperature does it freeze?",
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "found"),
+    [
+        ("ngram8", {"same", "retyped", "other numbers"}),
+        ("normalised", {"same", "retyped"}),
+        ("fuzzy", {"same", "retyped"}),
+    ],
+)
+def test_what_a_method_finds(method, found):
+    stage = DropContaminated(against=("test",), methods=(method,))
+    pool = pl.DataFrame({"question": list(TEXTS.values())})
+    outcome = apply(stage, pool, {"test": pl.DataFrame({"question": [ITEM]})})
+    names = list(TEXTS)
+    assert {names[row] for row in outcome.dropped["row"]} == found
+
+
+def test_words_of_a_benchmark_that_asks_for_it_are_shown_as_a_digest():
+    stage = DropContaminated(against=("gpqa_diamond",), methods=("ngram8", "normalised", "fuzzy"))
+    pool = pl.DataFrame({"question": [ITEM]})
+    outcome = apply(stage, pool, {"gpqa_diamond": pl.DataFrame({"question": [ITEM]})})
+    assert json.loads(outcome.dropped["evidence"][0])["span"].startswith("sha256:")
+    assert all(span.startswith("sha256:") for span in outcome.artefact["span"])

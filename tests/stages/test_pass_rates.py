@@ -1,0 +1,106 @@
+"""Pass rates, bands over them, and references and questions that solvers or words speak against."""
+
+import polars as pl
+import pytest
+
+from s1data import apply, pool
+from s1data.errors import StageError
+from s1data.stages.pass_rates import AddPassRates, DropOutside, DropOutsideCounts
+from s1data.stages.unusable import AddConsensus, AddDoubtfulGold, AddQuestionFlaws, family
+
+EMPTY = dict.fromkeys(f.name for f in pool.ATTEMPT.fields)
+
+
+def rows(attempts, answer="4", question="How many?"):
+    lines = [
+        EMPTY | {"solver": s, "sample": i, "extracted": e, "verdict": v, "finish": f}
+        for i, (s, e, v, f) in enumerate(attempts)
+    ]
+    schema = {"question": pl.String, "answer": pl.String, "attempts": pool.COLUMNS["attempts"]}
+    return pl.DataFrame([(question, answer, lines)], schema=schema, orient="row")
+
+
+def test_cut_and_unjudged_attempts_count_neither_way():
+    given = rows([("m", "4", True, "stop"), ("m", "4", True, "length"), ("m", "5", None, "stop"),
+                  ("m", "5", False, None)])  # fmt: skip
+    ((rate,),) = apply(AddPassRates(), given).kept["pass_rates"].to_list()
+    assert (rate["successes"], rate["attempts"], rate["uncounted"]) == (1, 2, 2)
+    assert rate["posterior_mean"] == 0.5
+    # Beta(2, 2): the 5 % point p solves 3p² - 2p³ = 0.05.
+    assert 3 * rate["posterior_low"] ** 2 - 2 * rate["posterior_low"] ** 3 == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("right", "of", "reason"),
+    [
+        (0, 32, "too_hard"),
+        (1, 32, None),
+        (3, 32, None),
+        (4, 32, "too_easy"),
+        (1, 31, "too_few_attempts"),
+    ],
+)
+def test_limo_keeps_one_to_three_of_32(right, of, reason):
+    given = rows([("m", "x", i < right, "stop") for i in range(of)])
+    out = apply(DropOutsideCounts(solver="m"), apply(AddPassRates(), given).kept.drop("id", "row"))
+    assert out.dropped["reason"].to_list() == ([reason] if reason else [])
+
+
+def test_the_raw_rate_of_a_row_asked_until_the_first_success_is_refused():
+    given = rows([("m", "5", False, "stop"), ("m", "4", True, "stop")])
+    outcome = apply(AddPassRates(stopping="first_success", planned=8), given)
+    assert outcome.artefact.to_dicts() == [{"solver": "m", "asked": 2, "saved": 6}]
+    rated = outcome.kept.drop("id", "row")
+    with pytest.raises(StageError, match="until the first success"):
+        apply(DropOutside(solver="m", on="raw"), rated)
+    assert apply(DropOutside(solver="m", low=0.4, high=0.6), rated).kept.height == 1
+
+
+@pytest.mark.parametrize(
+    ("solvers", "said", "status"),
+    [
+        (("Qwen/a", "meta-llama/b", "gpt-4o"), "6", "wrong"),
+        (("Qwen/a", "Qwen2.5-7B", "qwen-max"), "6", "doubtful"),
+        (("Qwen/a", "meta-llama/b"), "6", None),
+        (("Qwen/a", "meta-llama/b", "gpt-4o"), "4 apples", None),
+    ],
+)
+def test_gold_is_called_wrong_only_by_two_families(solvers, said, status):
+    given = rows([(s, said, False, "stop") for s in solvers])
+    (out,) = apply(AddDoubtfulGold(), given).kept["doubtful_gold"].to_list()
+    assert (out and out["status"]) == status
+
+
+@pytest.mark.parametrize("gold", [None, "4"])
+def test_consensus_is_a_pseudo_label_only_without_gold(gold):
+    given = rows([(s, "4", None, "stop") for s in ("a", "b", "c")], gold)
+    (out,) = apply(AddConsensus(), given).kept["consensus"].to_list()
+    assert (out["answer"], out["votes"], out["pseudo_label"]) == ("4", 3, gold is None)
+
+
+def test_families():
+    names = ("openai/o1-mini", "gpt-4o", "google/gemma-2-9b", "ll3.3-nemotron", "Qwen2.5-Math")
+    assert [family(n) for n in names] == ["gpt", "gpt", "gemma", "ll3.3-nemotron", "qwen"]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "flaw"),
+    [
+        ("Prove that n squared is even if n is.", None, "proof_only"),
+        ("Prove that it is so and find n.", "4", None),
+        ("Name a colour.", "Answers may vary.", "no_real_answer"),
+        ("Is Bo north of Al?", "Unknown", None),
+        ("(a) How long is it? (b) How wide is it?", "4", "several_questions"),
+        ("How long? (a) 4 (b) 5 Why not 5?", "A", None),
+        ("How many? The answer is 4.", "4", "answer_in_question"),
+        ("Use the result of the previous problem to find x.", "4", "missing_part"),
+        ("Look at the figure below. How long is it?", "4", "missing_part"),
+        ("What does the passage above say?", "B", "missing_part"),
+        ("A long text. " * 60 + "What does the passage above say?", "B", None),
+    ],
+)
+def test_question_flaws(question, answer, flaw):
+    schema = {"question": pl.String, "answer": pl.String}
+    frame = pl.DataFrame([(question, answer)], schema=schema, orient="row")
+    (out,) = apply(AddQuestionFlaws(), frame).kept["question_flaws"].to_list()
+    assert [line["flaw"] for line in out] == ([flaw] if flaw else [])

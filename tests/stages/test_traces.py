@@ -1,0 +1,119 @@
+"""Recorded traces, what each rule finds in them, and the rows that go on with fewer."""
+
+import polars as pl
+import pytest
+
+from s1data import pool
+from s1data.acting import act, with_places
+from s1data.engine import LocalEngine
+from s1data.recipe import Pipeline
+from s1data.stages.trace_flaws import Trace, flaws_of, joined, split
+from s1data.stages.traces import AddRecordedTraces, AddTraceChecks, DropBadTraces
+
+QUESTION = "How many apples does Ann have after she gives 3 of her 7 apples away?"
+GOOD = ("She starts with 7 and gives 3 away, so 4 are left.", "The answer is 4.")
+
+
+def found(thinking=GOOD[0], answer=GOOD[1], question=QUESTION, finish=None, kind="raw", tokens=9):
+    trace = Trace(question, thinking, answer, kind, finish, tokens, estimated=False)
+    return {flaw for flaw, _ in flaws_of(trace, max_tokens=100)}
+
+
+def test_a_sound_trace_has_no_flaw():
+    assert found() == set()
+
+
+@pytest.mark.parametrize(
+    ("flaw", "given"),
+    [
+        ("cut", {"finish": "length"}),
+        ("cut", {"thinking": "She has 7, and she gives", "answer": ""}),
+        ("empty", {"thinking": ""}),
+        ("repeated", {"thinking": "Wait, let me count again.\n" * 9}),
+        ("repeated", {"answer": "so it is four or " * 40}),
+        ("mixed_language", {"thinking": "She has 7. 所以 还剩 四个. That is 4."}),
+        ("other_language", {"question": "小明有七个苹果, 给了别人三个, 还剩多少个?", "thinking": GOOD[0] * 3}),
+        ("refusal", {"answer": "I'm sorry, but I can't help with that."}),
+        ("leaked_prompt", {"thinking": "My system prompt says to be brief. So 4."}),
+        ("leaked_prompt", {"answer": "<|im_start|>4"}),
+        ("summary", {"kind": "summary"}),
+        ("summary", {"thinking": "**Counting the Apples**\n\nI'm now counting. I find 4."}),
+        ("answers_differ", {"thinking": "So the answer is 5."}),
+        ("boilerplate", {"answer": "The answer is 4. Let me know if you want more!"}),
+        ("too_long", {"tokens": 101}),
+    ],
+)  # fmt: skip
+def test_each_flaw(flaw, given):
+    assert flaw in found(**given)
+
+
+@pytest.mark.parametrize(
+    ("flaw", "given"),
+    [
+        # Shapes that real traces showed to be no flaw.
+        ("empty", {"thinking": "So it is four. **Final Answer** \\boxed{4}", "answer": ""}),
+        ("answers_differ", {"thinking": "So the answer is 5 cents.", "answer": "Answer: $0.05"}),
+        ("answers_differ", {"thinking": "So the answer is a window.", "answer": "Answer: a pane"}),
+        ("repeated", {"thinking": "\n".join(f"{i}. She asks: {QUESTION * 2}" for i in range(9))}),
+        ("mixed_language", {"thinking": "Let θ and λ be the shares; θ + λ = 7, so 4."}),
+    ],
+)
+def test_no_flaw(flaw, given):
+    assert flaw not in found(**given)
+
+
+def test_a_stored_text_comes_apart_as_it_went_in():
+    for pair in (GOOD, ("", "4"), ("a\n</think>\nb", "4"), ("thinks", "")):
+        assert split(joined(*pair)) == pair
+
+
+def judged(lines):
+    given = pl.DataFrame(lines, schema=["question", "model", "thinking", "answer"], orient="row")
+    engine = LocalEngine(read={"t": given}.__getitem__, vectors_home=None)
+    rows = with_places(given.select(pl.col("question").unique(maintain_order=True)))
+    rows = act(AddRecordedTraces.model_validate({"from": "t"}), rows, engine).kept
+    return act(AddTraceChecks(), rows, engine).kept
+
+
+def test_a_row_goes_on_with_its_good_traces_and_leaves_with_none():
+    rows = judged([("a", "one", *GOOD), ("a", "two", "", ""), ("b", "one", "She has", None)])
+    outcome = act(DropBadTraces(), rows, None)
+    assert [t["teacher"] for t in outcome.kept["traces"][0]] == ["one"]
+    assert outcome.kept["question"].to_list() == ["a"]
+    assert outcome.thinned["row"].to_list() == [0]
+    assert outcome.dropped["reason"].to_list() == ["no_good_trace"]
+
+
+def test_keys_follow_content_and_not_the_order_of_the_file():
+    lines = [("a", "one", *GOOD), ("a", "one", "7 - 3", "4"), ("a", "two", *GOOD)]
+    rows = judged(lines)
+    assert rows["traces"].equals(judged(lines[::-1])["traces"])
+    keys = [t["reply_key"] for t in rows["traces"][0]]
+    assert keys[-1] in keys[:-1], "the same text of two teachers is one text"
+
+
+def test_a_wrong_answer_stays_unless_asked_for():
+    trace = dict.fromkeys(f.name for f in pool.TRACE.fields)
+    trace |= {"teacher": "one", "sample": 0, "verdict": False}
+    schema = {"traces": pool.COLUMNS["traces"], "trace_flaws": pool.COLUMNS["trace_flaws"]}
+    rows = with_places(pl.DataFrame({"traces": [[trace]], "trace_flaws": [[]]}, schema=schema))
+    assert act(DropBadTraces(), rows, None).kept.height == 1
+    assert act(DropBadTraces(flaws=["wrong"]), rows, None).kept.height == 0
+
+
+def test_a_run_reads_texts_back_and_says_which_traces_left(tmp_path):
+    recipe = Pipeline.from_yaml(
+        "name: traces\nversion: 2026.1.0\nsources: [{name: pool, path: pool.parquet}]\n"
+        "inputs: {t: {path: traces.parquet}}\n"
+        "stages:\n  - add_recorded_traces: {from: t}\n  - add_trace_checks\n  - drop_bad_traces\n"
+        "  - keep_random: {n: 1, seed: 1}\n"
+    )
+    lines = [("a", "one", *GOOD), ("a", "two", "", ""), ("b", "one", "She has", None)]
+    given = pl.DataFrame(lines, schema=["question", "model", "thinking", "answer"], orient="row")
+    inputs = {"pool": pl.DataFrame({"question": ["a", "b"]}), "t": given}
+    run = recipe.run(tmp_path / "run", inputs=inputs)
+    assert [t["teacher"] for t in run.selected["traces"][0]] == ["one"]
+    assert run.ledger["reason"].to_list() == [None, "no_good_trace"]
+    (step,) = [s for s in run.why(text="a")[0].steps if s.label == "drop_bad_traces"]
+    assert (step.fate, step.words) == ("kept", "1 of its 2 traces are left out, for empty.")
+    assert len(recipe.run(tmp_path / "run", inputs=inputs).cached) == 5
