@@ -64,8 +64,10 @@ def read(body: str, request: Request, who: str) -> Told:
     content = text(message.get("content") if request.mode == "chat" else choice.get("text"))
     thinking, answer, where = _thoughts(message, content)
     trace_kind = _trace_kind(message, thinking, answer, request)
-    outcome, detail = _ended(finish, message, who)
-    if outcome is None:
+    decided, detail = _ended(finish, message, who)
+    if decided is not None:
+        outcome = decided
+    else:
         outcome = ending(
             request,
             thinking=thinking,
@@ -141,6 +143,19 @@ def room_in(message: str) -> tuple[int, int] | None:
     if not context or not prompt:
         return None
     return int(context[1]), int(prompt[1] or prompt[2])
+
+
+def clamped(request: Request, context: int | None) -> int | None:
+    """``max_tokens`` that fits beside the prompt, as far as lengths can tell.
+
+    Two bytes a token is more tokens than text has, but for rows of digits: those are refused and
+    then sent with the server's own count.
+    """
+    if request.max_tokens is None or context is None:
+        return request.max_tokens
+    prompt = len((request.system or "").encode()) + len(request.prompt.encode())
+    room = context - prompt // 2 - 64
+    return min(request.max_tokens, room) if room > 0 else request.max_tokens
 
 
 def _parsed(body: str, who: str) -> dict[str, Any]:

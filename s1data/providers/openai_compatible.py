@@ -9,6 +9,7 @@ decides. `max_tokens` is clamped to what the endpoint's context holds.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -66,8 +67,6 @@ class OpenAICompatible:
         *,
         name: str | None = None,
     ) -> None:
-        import os
-
         given = [*endpoints] or [*filter(None, [os.environ.get("OPENAI_BASE_URL")])]
         urls = tuple(dict.fromkeys(checked_url(url, spec.model) for url in given))
         self._key = find_key(spec, urls, key, name)
@@ -85,7 +84,7 @@ class OpenAICompatible:
                 request,
                 lambda allowed: openai_bodies.body_of(request, allowed),
             )
-        except _Filtered as error:
+        except _FilteredError as error:
             return sending.reply(Told(outcome=Outcome.SAFETY, detail=str(error)))
         except ModelError as error:
             if error.outcome is Outcome.BAD_REQUEST:
@@ -142,7 +141,7 @@ class OpenAICompatible:
                 body = await self._post_to(
                     endpoint, path, openai_bodies.body_of(request, request.max_tokens)
                 )
-        except _Filtered:
+        except _FilteredError:
             return
         except TimeoutError:
             got = f"no reply to a tiny request in {CHECK_SECONDS:.0f} s"
@@ -183,7 +182,7 @@ class OpenAICompatible:
         allowed = request.max_tokens
         if allowed is not None and request.score is None:
             await self._learn_context(endpoint, request.model)
-            allowed = _clamped(request, endpoint.context)
+            allowed = openai_bodies.clamped(request, endpoint.context)
         try:
             return await self._post_to(endpoint, path, body_for(allowed))
         except ModelError as error:
@@ -271,14 +270,14 @@ class OpenAICompatible:
         wait = seconds_to_wait(error.response.headers)
         got = one_line(self._key.hide(f"{error.status_code}: {message}"))
         if outcome is Outcome.BAD_REQUEST and ("content_filter" in code or "policy" in code):
-            return _Filtered(f"{who}: {got}", Outcome.BAD_REQUEST)
+            return _FilteredError(f"{who}: {got}", Outcome.BAD_REQUEST)
         if outcome is Outcome.QUOTA_MINUTE:
             outcome = _quota(code, message, wait)
         cure = cure_of(outcome, self._key.variable)
         return failure(who, outcome, got, cure, wait, billed=outcome is Outcome.TIMEOUT)
 
 
-class _Filtered(ModelError):
+class _FilteredError(ModelError):
     """A prompt that the host's filter refused."""
 
 
@@ -289,16 +288,3 @@ def _quota(code: str, message: str, wait: float | None) -> Outcome:
     daily = any(word in said for word in ("per day", "per-day", "daily", "(rpd)", "(tpd)"))
     # A day's quota that refills bit by bit is waited for as any other.
     return Outcome.QUOTA_DAY if daily and not (wait and wait < 600) else Outcome.QUOTA_MINUTE
-
-
-def _clamped(request: Request, context: int | None) -> int | None:
-    """``max_tokens`` that fits beside the prompt, as far as lengths can tell.
-
-    Two bytes a token is more tokens than text has, but for rows of digits: those are refused and
-    then sent with the server's own count.
-    """
-    if request.max_tokens is None or context is None:
-        return request.max_tokens
-    prompt = len((request.system or "").encode()) + len(request.prompt.encode())
-    room = context - prompt // 2 - 64
-    return min(request.max_tokens, room) if room > 0 else request.max_tokens

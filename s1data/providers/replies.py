@@ -1,4 +1,4 @@
-"""From what a service told to a `Reply`: thoughts found, the ending judged, times and tokens kept."""
+"""From what a service told to a `Reply`: the ending judged, times and tokens kept."""
 
 from __future__ import annotations
 

@@ -202,11 +202,13 @@ def test_a_failure_is_sent_once_and_told_in_one_line_without_the_key(case):
     act, outcome, wait, billed = ERRORS[case]
 
     async def run():
-        async with Server(act) as server:
-            async with closing(open_model(spec(), [server.url], KEY, 5.0)) as model:
-                with pytest.raises(ModelError) as caught:
-                    await model.ask(request())
-                return caught.value, len(server.seen)
+        async with (
+            Server(act) as server,
+            closing(open_model(spec(), [server.url], KEY, 5.0)) as model,
+        ):
+            with pytest.raises(ModelError) as caught:
+                await model.ask(request())
+            return caught.value, len(server.seen)
 
     error_, sent = asyncio.run(run())
     assert (error_.outcome, error_.retry_after, error_.billed) == (outcome, wait, billed)
@@ -283,22 +285,23 @@ def test_a_key_that_a_server_echoes_is_not_kept():
 )
 def test_the_check_names_cause_and_cure_and_sends_one_request(act, outcome, named):
     async def run():
-        async with Server(act) as server:
-            async with closing(open_model(spec(), [server.url], KEY)) as model:
-                with pytest.raises(ModelError, match=named) as caught:
-                    await model.check()
-                assert caught.value.outcome is outcome
-                assert len(server.seen) == 1
+        async with Server(act) as server, closing(open_model(spec(), [server.url], KEY)) as model:
+            with pytest.raises(ModelError, match=named) as caught:
+                await model.check()
+            assert caught.value.outcome is outcome
+            assert len(server.seen) == 1
 
     asyncio.run(run())
 
 
 def test_the_check_passes_on_a_tiny_reply_cut_at_its_limit():
     async def run():
-        async with Server(says(candidate(finish="MAX_TOKENS"))) as server:
-            async with closing(open_model(spec(), [server.url], KEY)) as model:
-                await model.check()
-                assert server.seen[0]["generationConfig"]["maxOutputTokens"] == 16
+        async with (
+            Server(says(candidate(finish="MAX_TOKENS"))) as server,
+            closing(open_model(spec(), [server.url], KEY)) as model,
+        ):
+            await model.check()
+            assert server.seen[0]["generationConfig"]["maxOutputTokens"] == 16
 
     asyncio.run(run())
 

@@ -164,11 +164,13 @@ def test_a_failure_is_sent_once_and_told_in_one_line_without_the_key(case):
     act, outcome, wait, billed = ERRORS[case]
 
     async def run():
-        async with Server(act) as server:
-            async with closing(open_model(ModelSpec(**SPEC), [server.url], KEY, 5.0)) as model:
-                with pytest.raises(ModelError) as caught:
-                    await model.ask(request())
-                return caught.value, len(server.seen)
+        async with (
+            Server(act) as server,
+            closing(open_model(ModelSpec(**SPEC), [server.url], KEY, 5.0)) as model,
+        ):
+            with pytest.raises(ModelError) as caught:
+                await model.ask(request())
+            return caught.value, len(server.seen)
 
     error_, sent = asyncio.run(run())
     assert (error_.outcome, error_.retry_after, error_.billed) == (outcome, wait, billed)
@@ -330,22 +332,26 @@ def test_requests_in_flight_are_shared_over_the_endpoints():
 )
 def test_the_check_names_cause_and_cure_and_sends_one_request(act, outcome, named):
     async def run():
-        async with Server(act) as server:
-            async with closing(open_model(ModelSpec(**SPEC), [server.url], KEY)) as model:
-                with pytest.raises(ModelError, match=named) as caught:
-                    await model.check()
-                assert caught.value.outcome is outcome
-                assert KEY not in str(caught.value)
-                assert len(server.seen) == 1
+        async with (
+            Server(act) as server,
+            closing(open_model(ModelSpec(**SPEC), [server.url], KEY)) as model,
+        ):
+            with pytest.raises(ModelError, match=named) as caught:
+                await model.check()
+            assert caught.value.outcome is outcome
+            assert KEY not in str(caught.value)
+            assert len(server.seen) == 1
 
     asyncio.run(run())
 
 
 def score(body, **settings):
     async def run():
-        async with Server(says(body)) as server:
-            async with closing(open_model(ModelSpec(**SPEC), [server.url], KEY)) as model:
-                return await model.score(request(prompt="1+1=", score=" 2.", **settings)), server
+        async with (
+            Server(says(body)) as server,
+            closing(open_model(ModelSpec(**SPEC), [server.url], KEY)) as model,
+        ):
+            return await model.score(request(prompt="1+1=", score=" 2.", **settings)), server
 
     return asyncio.run(run())
 
