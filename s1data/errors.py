@@ -30,6 +30,10 @@ class RunError(S1DataError, RuntimeError):
     """A run directory cannot be used as asked: locked, damaged, foreign or unfinished."""
 
 
+class BudgetError(S1DataError, RuntimeError):
+    """A request may cost more than is left, or what it may cost is not known."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """``"; nearest: a, b"`` for the names most like ``name``, or an empty text."""
     found = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
