@@ -24,7 +24,7 @@ class Stop:
     message: str
 
 
-class NotSent(S1DataError, RuntimeError):
+class NotSent(S1DataError, RuntimeError):  # noqa: N818 - it is an answer, not a fault
     """A request that was never sent, since the session had stopped; nothing was paid for it."""
 
     def __init__(self, stop: Stop) -> None:

@@ -1,5 +1,4 @@
-"""Many small writes that must be on disk, made as few: who comes while one is going on shares the
-next.
+"""Many small writes that must be on disk, made as few: late comers share the next write.
 
 A request waits until its own reservation or reply is durable; with one fsync for each, the disk
 would set the pace.
