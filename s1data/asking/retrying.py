@@ -59,7 +59,11 @@ async def retry(
     trying = tenacity.AsyncRetrying(
         retry=again, wait=wait, stop=tenacity.stop_never, sleep=sleep, reraise=True
     )
-    return await trying(send)
+
+    async def once() -> Reply:  # a lambda would not be known as asynchronous
+        return await send()
+
+    return await trying(once)
 
 
 def _outcome(state: tenacity.RetryCallState) -> Outcome | None:
