@@ -38,6 +38,10 @@ class BudgetError(S1DataError, RuntimeError):
     """A request was not sent since its most would pass the budget."""
 
 
+class BudgetError(S1DataError, RuntimeError):
+    """A request may cost more than is left, or what it may cost is not known."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """``"; nearest: a, b"`` for the names most like ``name``, or an empty text."""
     found = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)

@@ -26,7 +26,7 @@ from pydantic import ConfigDict, Field
 
 from s1data import pool
 from s1data.frozen import Frozen
-from s1data.models import Reply, Request
+from s1data.models import Reply, Request, TraceKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -287,6 +287,13 @@ class Asker(_Adds):
     def max_rounds(self) -> int:
         """No row needs more rounds than this."""
         return 1
+
+    def accepts(self) -> tuple[TraceKind, ...]:
+        """Kinds of thinking without which its replies are of no use; empty where any will do.
+
+        The run stops asking a model whose first replies are mostly of another kind.
+        """
+        return ()
 
     def requests(self, rows: pl.DataFrame, known: Known) -> list[Request]:
         """What is to be asked for these rows given what is known; settled ones may be among it."""

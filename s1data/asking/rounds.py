@@ -1,0 +1,251 @@
+"""An Asker's rows through its rounds: few at a time, many such at once, so that memory is bounded.
+
+Slices of rows whose replies are all in the store are answered whole and at once. A slice that
+lacks one is cut into small batches, each of which goes through its rounds by itself; only so many
+batches run as keep the models' lanes full. Rows do not depend on each other, so how they are cut
+is nowhere in the result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import polars as pl
+
+from s1data.asking.known import Replies
+from s1data.asking.session import Session
+from s1data.asking.stopping import NotSent, Stop
+from s1data.models import ModelError, ModelSpec, Reply, Request, TraceKind
+from s1data.stage import Asker
+
+SLICE: Final = 512
+"""Rows looked up at once: two replies of 50 KB to each are 50 MB."""
+BATCH: Final = 8
+"""Rows of a batch, and of the first one, on which it is judged whether replies are acceptable."""
+GRACE: Final = 3.0
+"""Seconds after Ctrl-C in which requests in flight may still come home."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of asking."""
+
+    columns: pl.DataFrame
+    figures: dict[str, Any]
+    """By the recipe's name of the model: requests, cached, outcomes, tokens and dollars of the
+    replies used, whoever paid for them and when."""
+    keys: list[str]
+    """Of every request that the Asker made, sorted."""
+    open: dict[str, str]
+    """Requests without a reply, and why: an outcome, or ``not_sent``."""
+    stopped: Stop | None
+    """Why asking ended early."""
+
+
+def ask_in_rounds(
+    asker: Asker,
+    rows: pl.DataFrame,
+    specs: Mapping[str, ModelSpec],
+    session: Session,
+    progress: Callable[[int, int], None] | None = None,
+) -> Asked:
+    """Asks all that ``asker`` wants to know of ``rows``; returns its columns, in order.
+
+    On Ctrl-C sends nothing more, takes in what comes home within `GRACE` seconds and raises
+    KeyboardInterrupt; a second Ctrl-C ends at once.
+    """
+    return session.run(_Rounds(asker, rows, specs, session, progress).run())
+
+
+@dataclass
+class _Used:
+    """Replies used of one model, cached or new."""
+
+    requests: int = 0
+    cached: int = 0
+    outcomes: Counter[str] = None  # type: ignore[assignment]
+    kinds: Counter[str] = None  # type: ignore[assignment]
+    prompt_tokens: int = 0
+    thinking_tokens: int = 0
+    answer_tokens: int = 0
+    usd: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.outcomes, self.kinds = Counter(), Counter()
+
+    def add(self, reply: Reply, cached: bool) -> None:
+        self.cached += cached
+        self.outcomes[reply.outcome.value] += 1
+        self.prompt_tokens += reply.prompt_tokens or 0
+        self.thinking_tokens += reply.thinking_tokens or 0
+        self.answer_tokens += reply.answer_tokens or 0
+        self.usd += reply.usd or 0.0
+        if reply.answers:
+            self.kinds[reply.trace_kind.value] += 1
+
+    def figures(self) -> dict[str, Any]:
+        return {
+            "requests": self.requests,
+            "cached": self.cached,
+            "outcomes": dict(sorted(self.outcomes.items())),
+            "trace_kinds": dict(sorted(self.kinds.items())),
+            "prompt_tokens": self.prompt_tokens,
+            "thinking_tokens": self.thinking_tokens,
+            "answer_tokens": self.answer_tokens,
+            "usd": round(self.usd, 9),
+        }
+
+
+class _Rounds:
+    def __init__(
+        self,
+        asker: Asker,
+        rows: pl.DataFrame,
+        specs: Mapping[str, ModelSpec],
+        session: Session,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self.asker = asker
+        self.rows = rows
+        self.specs = {name: specs[name] for name in asker.models()}
+        self.session = session
+        self.progress = progress
+        self.used = {name: _Used() for name in self.specs}
+        self.parts: dict[int, pl.DataFrame] = {}
+        self.seen: set[str] = set()
+        self.open: dict[str, str] = {}
+        self.done = 0
+        self.judged = not asker.accepts()
+
+    async def run(self) -> Asked:
+        work = asyncio.ensure_future(self._all())
+        try:
+            await asyncio.wait({work})
+        except asyncio.CancelledError:
+            said = "interrupted; every reply that came is kept, the same command goes on from here"
+            self.session.stop(Stop("interrupted", said))
+            await asyncio.wait({work}, timeout=GRACE)
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            await self.session.finish()
+            raise
+        await work
+        await self.session.finish()
+        empty = pl.DataFrame(schema=self.asker.adds())
+        columns = pl.concat([empty, *(self.parts[start] for start in sorted(self.parts))])
+        figures = {name: used.figures() for name, used in self.used.items()}
+        open_ = dict(sorted(self.open.items()))
+        return Asked(columns, figures, sorted(self.seen), open_, self.session.stopped)
+
+    async def _all(self) -> None:
+        running: set[asyncio.Task[None]] = set()
+        try:
+            for start in range(0, self.rows.height, SLICE):
+                rows = self.rows.slice(start, SLICE)
+                known = Replies(self.specs)
+                wanted = await self._from_store(rows, known)
+                if not wanted:
+                    self._finish(start, rows, known)
+                    continue
+                for at in range(0, rows.height, BATCH):
+                    if not self.judged:
+                        self._judge()
+                    task = asyncio.create_task(
+                        self._batch(start + at, rows.slice(at, BATCH), known)
+                    )
+                    running.add(task)
+                    most = 1 if not self.judged else self._at_once(wanted)
+                    while len(running) >= most:
+                        running = await _some_done(running)
+            while running:
+                running = await _some_done(running)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    def _at_once(self, wanted: list[Request]) -> int:
+        # Twice as many rows as may be in flight: while some wait for their slowest, others send.
+        lanes = {request.model: self.session.concurrency(request) for request in wanted}
+        return max(2, 2 * sum(lanes.values()) // BATCH)
+
+    async def _from_store(self, rows: pl.DataFrame, known: Replies) -> list[Request]:
+        """Takes in what the store has; returns what is missing in the first round that lacks it."""
+        for _ in range(self.asker.max_rounds()):
+            new = self._new(rows, known)
+            found = await self.session.look_up([request.key for request in new])
+            self._take(found, known, cached=True)
+            missing = [request for request in new if request.key not in found]
+            if missing or not new:
+                return missing
+        return []
+
+    async def _batch(self, start: int, rows: pl.DataFrame, known: Replies) -> None:
+        for _ in range(self.asker.max_rounds()):
+            new = [request for request in self._new(rows, known) if request.key not in self.open]
+            if not new:
+                break
+            answers = await self.session.ask_all(new)
+            replies = {key: got for key, got in answers.items() if isinstance(got, Reply)}
+            self._take(replies, known, cached=False)
+            for key, got in answers.items():
+                if isinstance(got, NotSent):
+                    self.open[key] = "not_sent"
+                elif isinstance(got, ModelError):
+                    self.open[key] = got.outcome.value
+        self._finish(start, rows, known)
+
+    def _new(self, rows: pl.DataFrame, known: Replies) -> list[Request]:
+        wanted = {request.key: request for request in self.asker.requests(rows, known)}
+        for key in wanted:
+            if key not in self.seen:
+                self.seen.add(key)
+                self.used[known.names[key]].requests += 1
+        return [request for key, request in wanted.items() if key not in known]
+
+    def _take(self, replies: Mapping[str, Reply], known: Replies, *, cached: bool) -> None:
+        for key, reply in replies.items():
+            self.used[known.names[key]].add(reply, cached and key not in self.session.got)
+        known.add(replies)
+
+    def _finish(self, start: int, rows: pl.DataFrame, known: Replies) -> None:
+        self.parts[start] = self.asker.columns(rows, known)
+        self.done += rows.height
+        if self.progress is not None:
+            self.progress(self.done, self.rows.height)
+
+    def _judge(self) -> None:
+        """Stops where the first replies are of a kind that the Asker has no use for."""
+        accepted = [kind.value for kind in self.asker.accepts()]
+        for name, used in self.used.items():
+            total = used.kinds.total()
+            fit = sum(used.kinds[kind] for kind in accepted)
+            if total >= BATCH // 2 and fit * 2 < total:
+                got = ", ".join(f"{n} {kind}" for kind, n in used.kinds.most_common())
+                said = (
+                    f"model {name}: wanted thinking that is {' or '.join(accepted)}, but its first "
+                    f"{total} replies have {got}{_meaning(used.kinds)}; ask another model, or name "
+                    "what it gives under `accept`. Nothing more was sent"
+                )
+                self.session.stop(Stop("not_accepted", said))
+        self.judged = all(used.kinds.total() >= BATCH // 2 for used in self.used.values())
+
+
+def _meaning(kinds: Counter[str]) -> str:
+    most = kinds.most_common(1)[0][0]
+    if most == TraceKind.SUMMARY:
+        return " (the service returns a summary of the chain of thought, not the chain itself)"
+    if most == TraceKind.NONE:
+        return " (no thinking came at all: is thinking switched on, and does this model think?)"
+    return ""
+
+
+async def _some_done(running: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+    done, left = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+    return left

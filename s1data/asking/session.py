@@ -1,0 +1,367 @@
+"""One run's way to its models: look up, claim, reserve, send, try again, keep, settle.
+
+A request that has a reply in the store is never sent. One that another row, or another process, is
+asking right now is waited for. What is sent has its reservation on disk before, and its reply on
+disk before anyone is told of it. A `Stop` (wrong key, the day's quota, the budget, Ctrl-C, a server
+that no longer answers) ends the sending for the whole run; what is in flight is still taken in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias, TypeVar
+
+from s1data.asking.preflight import preflight
+from s1data.asking.purse import Item, Purse, reconcile
+from s1data.asking.retrying import Backoff, retry
+from s1data.asking.seams import Budget, Store
+from s1data.asking.served import Line, Served, place
+from s1data.asking.stopping import NotSent, Stop, stop_for
+from s1data.asking.together import Together
+from s1data.errors import S1DataError, StageError
+from s1data.models import POLICIES, ModelError, Outcome, Reply, Request
+
+T = TypeVar("T")
+
+Answer: TypeAlias = Reply | ModelError | NotSent
+
+IN_A_ROW: Final = 20
+"""So many requests given up, or refused, with no reply between them: the server is not serving."""
+
+POLL: Final = 0.25
+"""Seconds between looks at keys that another process is asking."""
+
+
+class Session:
+    """What one run asks through. Made and used in one thread; a context manager."""
+
+    def __init__(
+        self,
+        served: Iterable[Served],
+        store: Store,
+        budget: Budget | None = None,
+        *,
+        origin: str = "live",
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._runner = asyncio.Runner()
+        self._store = store
+        self._origin = origin
+        self._backoff = backoff or Backoff()
+        self._lines: dict[tuple[str, str, str | None, str | None], Line] = {}
+        for one in served:
+            self._lines.setdefault(place(one.spec), Line(one))
+        self._asking: dict[str, asyncio.Future[Answer]] = {}
+        self._stopping = asyncio.Event()
+        self._purse = Purse(budget, self.stop)
+        self._keeping = Together[Reply](self._put)
+        self.got: set[str] = set()
+        """Keys whose replies this session sent for."""
+        self.stopped: Stop | None = None
+        self.unknown: list[str] = reconcile(budget, store.get) if budget is not None else []
+        """Keys in flight when an earlier run of this budget was killed: counted at their most."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the models' connections."""
+        try:
+            self._runner.run(self._close())
+        finally:
+            self._runner.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine in the session's loop."""
+        return self._runner.run(work)
+
+    def check(self, names: Iterable[str] | None = None) -> None:
+        """Asks each model, or those named, one tiny request; see `preflight`. Never twice."""
+        wanted = None if names is None else set(names)
+        lines = [
+            line for line in self._lines.values() if wanted is None or line.served.name in wanted
+        ]
+        self.run(self._check(lines))
+
+    def stop(self, stop: Stop) -> NotSent:
+        """Ends the sending; returns what every request that was not sent gets. The first counts."""
+        if self.stopped is None:
+            self.stopped = stop
+            self._stopping.set()
+            self._purse.wake()
+            for line in self._lines.values():
+                line.lane.close()
+        return NotSent(self.stopped)
+
+    def figures(self) -> dict[str, dict[str, Any]]:
+        """By model, what this session sent and what came of it."""
+        return {line.served.name: line.tally.figures() for line in self._lines.values()}
+
+    def concurrency(self, request: Request) -> int:
+        """Most requests in flight to the model of a request."""
+        return self._line(request).served.limits.concurrency
+
+    async def ask(self, request: Request) -> Answer:
+        """The reply to one request, or the error or the stop that left it open."""
+        return (await self.ask_all([request]))[request.key]
+
+    async def look_up(self, keys: Sequence[str]) -> dict[str, Reply]:
+        """The settled replies that the store has."""
+        return await asyncio.to_thread(self._store.get, keys) if keys else {}
+
+    async def ask_all(self, requests: Sequence[Request]) -> dict[str, Answer]:
+        """Reply, error or stop for each request, by key; equal ones are sent once.
+
+        Raises what makes going on wrong: a StoreError, since paid replies could not be kept.
+        """
+        wanted = {request.key: request for request in requests}
+        answers: dict[str, Answer] = {**await self.look_up(list(wanted))}
+        left = {key: wanted[key] for key in wanted if key not in answers}
+        elsewhere = {key: self._asking[key] for key in left if key in self._asking}
+        mine = {key: request for key, request in left.items() if key not in elsewhere}
+        loop = asyncio.get_running_loop()
+        self._asking.update({key: loop.create_future() for key in mine})
+        try:
+            answers.update(await self._ask_mine(mine))
+        finally:
+            for key in mine:
+                done = self._asking.pop(key)
+                answer = answers.get(key)
+                if answer is None:
+                    done.cancel()
+                elif not done.done():
+                    done.set_result(answer)
+        for key, other in elsewhere.items():
+            answers[key] = await asyncio.shield(other)
+        return answers
+
+    async def _ask_mine(self, requests: Mapping[str, Request]) -> dict[str, Answer]:
+        answers: dict[str, Answer] = {}
+        left = dict(requests)
+        while left:
+            if self.stopped is not None:
+                return answers | dict.fromkeys(left, NotSent(self.stopped))
+            claimed = await asyncio.to_thread(self._store.claim, list(left))
+            try:
+                # Another process may have stored a reply between the look-up and the claim.
+                found = await self.look_up(sorted(claimed))
+                answers.update(found)
+                send = [left[key] for key in left if key in claimed and key not in found]
+                answers.update(await self._gather(send))
+            finally:
+                await asyncio.to_thread(self._store.release, sorted(claimed))
+            left = {key: request for key, request in left.items() if key not in answers}
+            if left:
+                answers.update(await self._wait_for_others(list(left)))
+                left = {key: request for key, request in left.items() if key not in answers}
+        return answers
+
+    async def _wait_for_others(self, keys: Sequence[str]) -> dict[str, Reply]:
+        # As soon as one of them is free again: it was answered, or is ours to ask.
+        while self.stopped is None:
+            busy = await asyncio.to_thread(self._store.waiting, keys)
+            if len(busy) < len(keys):
+                break
+            await self._sleep(POLL)
+        return await self.look_up(keys)
+
+    async def _gather(self, requests: Sequence[Request]) -> dict[str, Answer]:
+        tasks = [asyncio.create_task(self._answer(request)) for request in requests]
+        try:
+            answers = await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return {request.key: got for request, got in zip(requests, answers, strict=True)}
+
+    async def _answer(self, request: Request) -> Answer:
+        line = self._line(request)
+        if not request.prompt.strip():
+            return self._made(request, Outcome.BAD_REQUEST, "the prompt is blank: it was not sent")
+        sends: list[str] = []
+        try:
+            if self.stopped is not None:
+                return NotSent(self.stopped)
+            await self._check([line])
+            reply = await retry(
+                lambda: self._send(line, request, sends), request.key, self._backoff, self._sleep
+            )
+            if POLICIES[reply.outcome].sends > 1:  # tried often enough: now it is kept
+                await self._keep(line, reply)
+        except NotSent as stopped:
+            return stopped
+        except ModelError as error:
+            return await self._ended(line, request, error, len(sends))
+        except (S1DataError, OSError) as error:
+            # What cannot be kept must not be paid for.
+            self.stop(Stop("failed", str(error)))
+            raise
+        return reply
+
+    async def _send(self, line: Line, request: Request, sends: list[str]) -> Reply:
+        """Sends once: reserve, send, keep, settle."""
+        # Four bytes a token is what English text has; the true count follows with the reply.
+        tokens = len(request.prompt) // 4 + 1
+        if not await line.enter(tokens):
+            raise NotSent(self._why())
+        try:
+            most = line.served.price.maximum(request) if line.served.price else 0.0
+            now = datetime.now(UTC).isoformat(timespec="microseconds")
+            item = Item(request.key, now, most)
+            await self._purse.reserve(item)
+            if self.stopped is not None:
+                await self._purse.settle(item, 0.0)
+                raise NotSent(self.stopped)
+            sends.append(now)
+            line.tally.sent += 1
+            reply = await self._sent(line, request, item, tokens)
+        finally:
+            line.leave()
+        reply = replace(reply, origin=self._origin, asked=now, sends=len(sends))
+        # Kept before it is settled: killed between the two, the store knows what it cost.
+        if POLICIES[reply.outcome].sends == 1:
+            await self._keep(line, reply)
+        await self._purse.settle(item, reply.usd if line.served.price else 0.0)
+        return reply
+
+    async def _sent(self, line: Line, request: Request, item: Item, tokens: int) -> Reply:
+        start = time.monotonic()
+        allowance = line.lane.allowance
+        try:
+            reply = await line.served.model.ask(request)
+        except ModelError as error:
+            line.tally.outcomes[error.outcome] += 1
+            if POLICIES[error.outcome].slows:
+                allowance.slowed(time.monotonic(), start, error.retry_after)
+            await self._purse.settle(item, None if error.billed else 0.0)
+            raise
+        except asyncio.CancelledError:
+            self._purse.let_go()  # sent, and perhaps billed: its reservation stays
+            raise
+        now = time.monotonic()
+        usd = line.served.price.of(reply) if line.served.price else None
+        line.tally.took(reply, usd)
+        self.got.add(request.key)
+        line.silent = 0
+        line.answered = True
+        allowance.answered()
+        parts = (reply.prompt_tokens, reply.thinking_tokens, reply.answer_tokens)
+        allowance.used(now, sum(part or 0 for part in parts) - tokens)
+        return replace(reply, usd=usd, seconds=reply.seconds or now - start)
+
+    async def _keep(self, line: Line, reply: Reply) -> None:
+        refused, line.refused = line.refused, []
+        await asyncio.gather(*(self._keeping(one) for one in (*refused, reply)))
+
+    async def _ended(self, line: Line, request: Request, error: ModelError, sends: int) -> Answer:
+        policy = POLICIES[error.outcome]
+        served = line.served
+        if policy.stops:
+            self.stop(stop_for(served.name, served.spec.provider, error))
+            return error
+        if policy.settled:
+            reply = replace(self._made(request, error.outcome, str(error)), sends=sends)
+            if line.answered:
+                await self._keep(line, reply)
+                return reply
+            # A server that refuses everything is set up wrongly: that says nothing of the rows.
+            line.refused.append(reply)
+            if len(line.refused) >= IN_A_ROW:
+                said = (
+                    f"model {served.name}: all of the first {IN_A_ROW} requests were refused, the "
+                    f"last with: {error}; mend the model's settings and run again"
+                )
+                line.refused.clear()
+                self.stop(Stop("refused", said))
+                return error
+            return reply
+        line.silent += 1
+        if line.silent >= IN_A_ROW:
+            said = (
+                f"model {served.name}: {IN_A_ROW} requests in a row got no reply, the last with: "
+                f"{error}; what came before is kept: see to the server and run again"
+            )
+            self.stop(Stop("silent", said))
+        return error
+
+    async def finish(self) -> None:
+        """Writes what waits to be written; called when the rows of an Asker are through.
+
+        Among it the bad requests of a model that has not answered: so few are the rows' own fault.
+        """
+        if self.stopped is None:
+            for line in self._lines.values():
+                refused, line.refused = line.refused, []
+                await asyncio.gather(*(self._keeping(one) for one in refused))
+        await self._keeping.flush()
+        await self._purse.flush()
+
+    async def _check(self, lines: Sequence[Line]) -> None:
+        new = [line for line in lines if line.checked is None]
+        if new:
+            task = asyncio.create_task(preflight([line.served for line in new]))
+            for line in new:
+                line.checked = task
+        for checked in {line.checked for line in lines if line.checked}:
+            try:
+                await asyncio.shield(checked)
+            except ModelError as error:
+                reason = "auth" if error.outcome == Outcome.AUTH else "not_found"
+                if error.outcome not in {Outcome.AUTH, Outcome.NOT_FOUND}:
+                    reason = "silent"
+                self.stop(Stop(reason, str(error)))  # type: ignore[arg-type]
+                raise
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+    def _put(self, replies: Sequence[Reply]) -> list[Exception | None]:
+        self._store.put(replies)
+        return [None] * len(replies)
+
+    def _made(self, request: Request, outcome: Outcome, detail: str) -> Reply:
+        return Reply(
+            key=request.key,
+            provider=request.provider,
+            model=request.model,
+            outcome=outcome,
+            detail=detail,
+            origin=self._origin,
+            sends=0,
+        )
+
+    def _line(self, request: Request) -> Line:
+        line = self._lines.get(place(request))
+        if line is None:
+            msg = (
+                f"no endpoint for model {request.model} ({request.provider}); give one with --model"
+            )
+            raise StageError(msg)
+        return line
+
+    def _why(self) -> Stop:
+        assert self.stopped is not None  # noqa: S101 - lanes are closed by stop() only
+        return self.stopped
+
+    async def _close(self) -> None:
+        await self._keeping.flush()
+        await self._purse.flush()
+        await asyncio.gather(*(line.served.model.close() for line in self._lines.values()))
