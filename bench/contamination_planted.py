@@ -18,7 +18,7 @@ from bench.transformations import TRANSFORMATIONS, planted
 from s1data.acting import act, with_places
 from s1data.engine import LocalEngine
 from s1data.stages.contamination import DropContaminated
-from s1data.stages.matching import METHODS
+from s1data.stages.matching import MATCHES, METHODS
 
 BENCHMARKS = ("math500", "gsm8k_test")
 THRESHOLDS = (0.7, 0.8, 0.85, 0.9, 0.95)
@@ -28,7 +28,8 @@ def matched(pool: pl.DataFrame, inputs: dict[str, pl.DataFrame], fuzzy: float) -
     """row, item, method and score of all matches."""
     engine = LocalEngine(read=inputs.__getitem__, vectors_home=REAL)
     stage = DropContaminated(against=tuple(inputs), methods=METHODS, fuzzy_score=fuzzy)
-    return act(stage, with_places(pool), engine).artefact
+    found = act(stage, with_places(pool), engine).artefact
+    return pl.DataFrame(schema=MATCHES) if found is None else found
 
 
 def shares(copies: pl.DataFrame, reference: pl.DataFrame) -> list[str]:
