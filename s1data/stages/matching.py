@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Final, Literal, Protocol, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -48,13 +48,6 @@ _LOOKS: Final = pl.Schema(
 )
 _GRAMS: Final = pl.Schema({"row": pl.UInt32(), "gram": pl.UInt64()})
 _LIST: Final = "reply_key"
-
-
-class _Replies(Protocol):
-    """An engine that knows the texts of replies."""
-
-    def texts(self, keys: pl.Series) -> pl.Series:
-        """The text of each reply by its key; null where unknown."""
 
 
 @dataclass(frozen=True)
@@ -251,7 +244,7 @@ def texts_of(rows: pl.DataFrame, column: str, engine: Engine) -> pl.DataFrame:
         .select("row", "part", pl.col("replies").struct.field(_LIST))
         .drop_nulls(_LIST)
     )
-    texts = cast("_Replies", engine).texts(parts.get_column(_LIST)).rename("text")
+    texts = engine.texts(parts.get_column(_LIST)).rename("text")
     return parts.select("row", "part").with_columns(texts).drop_nulls("text")
 
 

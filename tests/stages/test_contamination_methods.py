@@ -6,6 +6,8 @@ import polars as pl
 import pytest
 
 from s1data import apply
+from s1data.acting import act, with_places
+from s1data.engine import LocalEngine
 from s1data.stages.contamination import DropContaminated
 
 ITEM = r"A farmer in Kent sells $\dfrac{3}{4}$ of his 120 sheep at the spring market; how many sheep remain on the farm?"
@@ -39,3 +41,19 @@ def test_words_of_a_benchmark_that_asks_for_it_are_shown_as_a_digest():
     outcome = apply(stage, pool, {"gpqa_diamond": pl.DataFrame({"question": [ITEM]})})
     assert json.loads(outcome.dropped["evidence"][0])["span"].startswith("sha256:")
     assert all(span.startswith("sha256:") for span in outcome.artefact["span"])
+
+
+def test_texts_of_traces_are_looked_up_and_checked(tmp_path):
+    engine = LocalEngine(
+        read={"test": pl.DataFrame({"question": [ITEM]})}.__getitem__, vectors_home=tmp_path
+    )
+    replies = {"a": "Nothing of it.", "b": f"The task says: {ITEM}"}
+    engine.write(
+        "texts", pl.DataFrame({"reply_key": list(replies), "text": list(replies.values())})
+    )
+    traces = [[{"reply_key": "a"}], [{"reply_key": "a"}, {"reply_key": "b"}], [{"reply_key": "?"}]]
+    pool = with_places(pl.DataFrame({"question": ["One?", "Two?", "Three?"], "traces": traces}))
+    stage = DropContaminated(against=("test",), columns=("traces",))
+    dropped = act(stage, pool, engine).dropped
+    assert dropped["row"].to_list() == [1]
+    assert json.loads(dropped["evidence"][0])["column"] == "traces"
