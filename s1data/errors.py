@@ -35,11 +35,7 @@ class StoreError(S1DataError, RuntimeError):
 
 
 class BudgetError(S1DataError, RuntimeError):
-    """A request was not sent since its most would pass the budget."""
-
-
-class BudgetError(S1DataError, RuntimeError):
-    """A request may cost more than is left, or what it may cost is not known."""
+    """A request may cost more than is left of the budget, or what it may cost is not known."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

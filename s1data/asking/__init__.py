@@ -11,7 +11,8 @@ from s1data.asking.lanes import Limits
 from s1data.asking.prices import Price, Prices, read_prices
 from s1data.asking.retrying import Backoff
 from s1data.asking.rounds import Asked, ask_in_rounds
-from s1data.asking.session import Served, Session
+from s1data.asking.served import Served
+from s1data.asking.session import Session
 from s1data.asking.stopping import NotSent, Stop
 
 __all__ = [

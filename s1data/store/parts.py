@@ -187,7 +187,7 @@ class Parts:
     def add(self, frame: pl.DataFrame, draft: Path, stamp: str = "", *, full: bool = False) -> str:
         """Writes a part and returns its name; OSError where it cannot be written."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        group = GROUP_BYTES * frame.height // max(1, frame.estimated_size())
+        group = int(GROUP_BYTES * frame.height // max(1, frame.estimated_size()))
         buffer = io.BytesIO()
         frame.select(SCHEMA).write_parquet(
             buffer, compression="zstd", compression_level=1, row_group_size=max(8, group)

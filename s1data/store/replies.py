@@ -184,8 +184,8 @@ class ReplyStore:
     def _checked(self, reply: Reply) -> Reply:
         if not POLICIES[reply.outcome].settled:
             raise StoreError(
-                f"{self.home}: reply {reply.key} ended as {reply.outcome}, which leaves its request "
-                "open: only settled replies are stored"
+                f"{self.home}: reply {reply.key} ended as {reply.outcome}, which leaves its "
+                "request open: only settled replies are stored"
             )
         if (reply.origin == "rehearsal") != self.rehearsal:
             kind = "rehearsed" if self.rehearsal else "live and imported"

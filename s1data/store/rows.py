@@ -61,7 +61,7 @@ def from_line(line: bytes) -> Reply | None:
 def storable(reply: Reply) -> Reply:
     """The same reply with what UTF-8 cannot hold (half a surrogate pair) replaced by U+FFFD."""
     texts = {name: text for name, text in asdict(reply).items() if isinstance(text, str)}
-    broken = {
+    broken: dict[str, Any] = {
         name: text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         for name, text in texts.items()
         if name not in {"outcome", "trace_kind"} and not _encodes(text)
