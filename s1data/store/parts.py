@@ -189,7 +189,7 @@ class Parts:
         self.folder.mkdir(parents=True, exist_ok=True)
         group = int(GROUP_BYTES * frame.height // max(1, frame.estimated_size()))
         buffer = io.BytesIO()
-        frame.select(SCHEMA).write_parquet(
+        frame.select(list(SCHEMA)).write_parquet(
             buffer, compression="zstd", compression_level=1, row_group_size=max(8, group)
         )
         data = buffer.getvalue()
