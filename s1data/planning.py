@@ -60,7 +60,7 @@ def plan(
     limit: int | None = None,
     borrow_from: str | Path | None = None,
 ) -> Plan:
-    """Plans a run; arguments and errors as of `s1data.run.run`."""
+    """Plans a run; arguments and errors as of `s1data.running.run`."""
     home = Path(out) if out is not None else Path("runs") / pipeline.name
     lender = Run.open(borrow_from).path if borrow_from is not None else None
     prepared = prepare(pipeline, inputs, limit)

@@ -164,8 +164,8 @@ class Pipeline(Head):
         return pipeline
 
     def run(self, out: str | Path | None = None, **options: Any) -> Run:  # noqa: ANN401
-        """Runs or resumes; see `s1data.run.run` for the options."""
-        from s1data.run import run
+        """Runs or resumes; see `s1data.running.run` for the options."""
+        from s1data.running import run
 
         return run(self, out, **options)
 

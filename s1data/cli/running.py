@@ -1,0 +1,187 @@
+"""Commands that run a recipe, or say what a run would do."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from s1data.cli.options import inputs_of, json_option, pipeline_of, print_json, recipe_options
+
+if TYPE_CHECKING:
+    from s1data.progress import Teller
+    from s1data.recipe import Pipeline
+    from s1data.run import Run
+
+
+@click.command("run")
+@recipe_options
+@click.option("--until", metavar="LABEL", help="Stop after this stage.")
+@click.option("--quiet", is_flag=True, help="Tell no progress.")
+@click.option("--log-file", type=click.Path(dir_okay=False), help="Also tell progress here.")
+@json_option
+def run_command(
+    *,
+    recipe: str,
+    inputs: tuple[str, ...],
+    out: str | None,
+    limit: int | None,
+    borrow_from: str | None,
+    sets: tuple[str, ...],
+    until: str | None,
+    quiet: bool,
+    log_file: str | None,
+    as_json: bool,
+) -> int:
+    """Run a recipe, or resume it where it stopped.
+
+    RECIPE is a file, or the name of a published recipe (s1data recipes).
+
+    \b
+    Example:
+      s1data run quickstart --out runs/first
+      s1data run my.yaml --input pool=data/*.parquet --set keep.n=500
+    """
+    from s1data.running import run
+
+    pipeline = pipeline_of(recipe, sets)
+    with _teller(quiet=quiet or as_json, log_file=log_file) as tell:
+        done = run(
+            pipeline,
+            out,
+            inputs=inputs_of(inputs),
+            limit=limit,
+            until=until,
+            borrow_from=borrow_from,
+            tell=tell,
+        )
+    code = _summary(done, as_json=as_json)
+    if not as_json and done.finished:
+        _say_how_on_own_questions(recipe, pipeline)
+    return code
+
+
+@click.command("plan")
+@recipe_options
+@json_option
+def plan_command(
+    *,
+    recipe: str,
+    inputs: tuple[str, ...],
+    out: str | None,
+    limit: int | None,
+    borrow_from: str | None,
+    sets: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Say what a run would do, and check it all.
+
+    What is cached, what would run and why. Runs nothing and spends nothing.
+
+    \b
+    Example:
+      s1data plan my.yaml --set drop_solved.rule=all
+    """
+    from s1data.planning import plan
+
+    found = plan(
+        pipeline_of(recipe, sets),
+        out,
+        inputs=inputs_of(inputs),
+        limit=limit,
+        borrow_from=borrow_from,
+    )
+    if as_json:
+        print_json(found.as_dict())
+        return
+    click.echo(f"{found.title} → {found.home}")
+    for name, columns in found.unread.items():
+        if columns:
+            click.echo(f"source {name}: not taken: {', '.join(columns)}")
+    for line in found.lines:
+        rows = "" if line.rows_in is None else f"{line.rows_in:>9,}"
+        rows += "" if line.rows_out is None else f" → {line.rows_out:,}"
+        before = "" if line.seconds is None else f" ({line.seconds:.1f} s before)"
+        why = f"  {line.why}" if line.why else ""
+        click.echo(f"{line.label:<24} {line.kind:<14} {line.status:<8}{rows}{before}{why}")
+
+
+@contextmanager
+def _teller(*, quiet: bool, log_file: str | None) -> Iterator[Teller]:
+    from s1data.progress import Bars, Both, Lines, Silent
+
+    tellers: list[Teller] = []
+    if quiet:
+        tellers.append(Silent())
+    elif sys.stderr.isatty():
+        from rich.console import Console
+
+        tellers.append(Bars(Console(stderr=True)))
+    else:
+        tellers.append(Lines(sys.stderr))
+    try:
+        log = Path(log_file).open("a", encoding="utf-8") if log_file else None  # noqa: SIM115
+    except OSError as error:
+        raise click.UsageError(f"--log-file {log_file}: {error.strerror}") from None
+    if log is not None:
+        tellers.append(Lines(log, stamped=True))
+    tell = Both(*tellers)
+    try:
+        yield tell
+    finally:
+        tell.close()
+        if log is not None:
+            log.close()
+
+
+def _summary(done: Run, *, as_json: bool) -> int:
+    """Prints what came out; 1 if a finished run kept fewer rows than its recipe asks for."""
+    from s1data.recipe import asked_for
+
+    asked = asked_for(done.pipeline)
+    rows = done.manifest["selected"]["rows"] if done.finished else None
+    short = rows is not None and asked is not None and rows < asked
+    if as_json:
+        print_json(
+            {
+                "run": str(done.path),
+                "finished": done.finished,
+                "rows": rows,
+                "asked_for": asked,
+                "stages": done.funnel().to_dicts(),
+            }
+        )
+    else:
+        for line in done.funnel().iter_rows(named=True):
+            why = ", ".join(f"{r['rows']:,} {r['reason']}" for r in line["reasons"])
+            click.echo(
+                f"{line['stage']:<24} {line['rows_in']:>9,} → {line['rows_out']:>9,}"
+                f"{'  ' + why if why else ''}"
+            )
+        if rows is not None:
+            questions = "question" if rows == 1 else "questions"
+            click.echo(f"{rows:,} {questions} in {done.path / 'selected.parquet'}")
+            place = shlex.quote(str(done.path))
+            click.echo(f"ask where any question went: s1data why {place} ID")
+    if short:
+        sys.stderr.write(f"s1data: rows that came out: {rows:,}; asked for: {asked:,}\n")
+    return 1 if short else 0
+
+
+def _say_how_on_own_questions(recipe: str, pipeline: Pipeline) -> None:
+    """After a published recipe that brings its own questions: how to run it on the user's."""
+    from s1data.published import published
+
+    (first, *others) = pipeline.sources
+    if recipe not in published() or others or first.reasoning_gym is None:
+        return
+    click.echo(f"the same on your own: s1data run {recipe} --input questions.jsonl --out runs/mine")
+    click.echo("other column names, other stages: s1data init questions.jsonl --out mine.yaml")
+
+
+COMMANDS: Final = (run_command, plan_command)

@@ -1,0 +1,350 @@
+"""Running a recipe: stage by stage, each complete on disk before the next, resumable at any line.
+
+A stage runs only if no complete checkpoint has its content key: the digest of the columns it reads
+over the rows alive, its fields and revision, and the digests of its inputs. So a kill costs the
+stage under way, and a changed threshold the stages after it that see something else. The ledger
+and the selected set are made from the checkpoints; the manifest is written last.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from s1data import digest, ledger, manifest, memory, reading
+from s1data.acting import Outcome, act, cache_home, shown_columns
+from s1data.checkpoint import (
+    Checkpoint,
+    Shelf,
+    difference,
+    sync_folder,
+    write_json,
+    write_parquet,
+)
+from s1data.engine import LocalEngine
+from s1data.errors import RecipeError, RunError, StageError, nearest
+from s1data.preparing import Prepared, prepare
+from s1data.progress import Remarks, Silent, Teller
+from s1data.recipe import Pipeline
+from s1data.run import Run
+from s1data.stage import Global, GlobalEnricher, GlobalFilter, Stage
+from s1data.state import State
+
+HIDDEN_COLUMNS: Final = ("row", "priority", "embedding")
+"""Columns of the pool that mean nothing outside the run."""
+
+
+def run(
+    pipeline: Pipeline,
+    out: str | Path | None = None,
+    *,
+    inputs: Mapping[str, Any] | None = None,
+    limit: int | None = None,
+    until: str | None = None,
+    borrow_from: str | Path | None = None,
+    tell: Teller | None = None,
+) -> Run:
+    """Runs a recipe into the directory ``out`` (default ``runs/NAME``), or resumes it there.
+
+    ``inputs`` maps names of sources and inputs to paths, polars frames or ``datasets.Dataset``;
+    the empty name means the only source. ``limit`` reads only the first rows of each source.
+    ``until`` stops after the stage with that label. ``borrow_from`` is another run whose stages
+    are taken over where their keys match. ``tell`` hears of progress.
+
+    Raises RecipeError, PoolError, StageError or RunError; what is finished by then stays.
+    """
+    teller = tell or Silent()
+    home = Path(out) if out is not None else Path("runs") / pipeline.name
+    labels = [stage.label for stage in pipeline.stages]
+    if until is not None and until not in labels:
+        raise RecipeError(
+            f"until {until}: wanted the label of a stage ({', '.join(labels)}), "
+            f"got {until!r}{nearest(until, labels)}"
+        )
+    if limit is not None and limit < 1:
+        raise RecipeError(f"limit: wanted a number of rows over 0, got {limit}")
+    lender = Run.open(borrow_from).path if borrow_from is not None else None
+    prepared = prepare(pipeline, inputs, limit)
+    with _only_one(home, pipeline), Remarks(teller):
+        done = _finished(home, prepared)
+        if done is not None:
+            for line in done.funnel().iter_rows(named=True):
+                teller.end(line["stage"], line["rows_in"], line["rows_out"], 0, cached=True)
+            return done
+        return _Runner(prepared, home, lender, teller).run(until)
+
+
+@contextmanager
+def _only_one(home: Path, pipeline: Pipeline) -> Iterator[None]:
+    """Holds the run directory for this process alone; makes it where there is none."""
+    from filelock import FileLock, Timeout
+
+    _refuse_foreign(home, pipeline)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{home}: cannot be made a run directory: {error.strerror}") from None
+    lock, owner = FileLock(home / ".lock", timeout=0), home / ".owner"
+    try:
+        with lock:
+            owner.write_text(f"process {os.getpid()}", encoding="utf-8")
+            try:
+                yield
+            finally:
+                owner.unlink(missing_ok=True)
+    except Timeout:
+        who = owner.read_text(encoding="utf-8") if owner.is_file() else "another process"
+        raise RunError(
+            f"{home}: {who} is running there now; wait for it, or give another --out"
+        ) from None
+
+
+def _refuse_foreign(home: Path, pipeline: Pipeline) -> None:
+    if not home.exists():
+        return
+    if not home.is_dir():
+        raise RunError(f"{home}: wanted a folder to run in, got a file; give another --out")
+    mine = home / "pipeline.yaml"
+    others = [p.name for p in home.iterdir() if not p.name.startswith(".")]
+    if others and not mine.is_file() and others != ["stages"]:
+        raise RunError(
+            f"{home}: wanted an empty folder or a run directory, got a folder with "
+            f"{', '.join(sorted(others)[:3])} in it; give another --out"
+        )
+    if mine.is_file():
+        name = Pipeline.load(mine).name
+        if name != pipeline.name:
+            raise RunError(
+                f"{home}: holds a run of {name}, not of {pipeline.name}; give another --out"
+            )
+
+
+def _finished(home: Path, prepared: Prepared) -> Run | None:
+    """The finished run in ``home`` if it is of just this recipe and data, and intact."""
+    found = Run(home, cached=frozenset(s.label for s in prepared.pipeline.stages) | {"read"})
+    if not found.finished:
+        return None
+    try:
+        whole = found.manifest
+        same = (
+            whole["fingerprint"] == prepared.fingerprint()
+            and found.pipeline == prepared.pipeline
+            and all(digest.of_file(home / f) == sha for f, sha in whole["files"].items())
+        )
+    except (OSError, ValueError, KeyError):
+        return None
+    left = found.checkpoints()
+    whole_and_sound = len(left) == len(found.cached) and not any(c.damaged() for c in left)
+    return found if same and whole_and_sound else None
+
+
+class _Runner:
+    def __init__(self, prepared: Prepared, home: Path, lender: Path | None, tell: Teller) -> None:
+        self.prepared = prepared
+        self.pipeline = prepared.pipeline
+        self.home = home
+        self.tell = tell
+        self.shelf = Shelf(home / "stages", lender)
+        self.cached: set[str] = set()
+        self.done: list[Checkpoint] = []
+        self._read_inputs: dict[str, pl.DataFrame] = {}
+
+    def run(self, until: str | None) -> Run:
+        started = time.time()
+        (self.home / "manifest.json").unlink(missing_ok=True)
+        sync_folder(self.home)
+        recipe = self.home / "pipeline.yaml"
+        part = recipe.with_suffix(".part")
+        part.write_text(self.pipeline.to_yaml(), encoding="utf-8")
+        part.replace(recipe)
+        state = self._read()
+        for number, stage in enumerate(self.pipeline.stages, 1):
+            self._stage(number, stage, state)
+            if stage.label == until:
+                self.tell.say(f"stopped after {until} as asked; run again without --until to go on")
+                return Run(self.home, frozenset(self.cached))
+        self._finish(state, started)
+        return Run(self.home, frozenset(self.cached))
+
+    def _read(self) -> State:
+        payload = self.prepared.reading()
+        key = digest.of_value(payload)
+        self.tell.begin("read", None)
+        found = self.shelf.find(key)
+        if found is None:
+            memory.reset_peak()
+            start = time.perf_counter()
+            rows, dropped = reading.read(self.prepared)
+            read = {
+                name: {**opened.provenance(), "rows": rows.filter(source=name).height}
+                for name, opened in self.prepared.sources.items()
+            }
+            with self.shelf.writing(0, "read") as files:
+                files.put("rows", rows)
+                files.put("dropped", dropped)
+                record = {
+                    "label": "read",
+                    "kind": "Read",
+                    "key": key,
+                    "payload": payload,
+                    "sources": read,
+                    **_counts(rows.height + dropped.height, dropped),
+                    **_cost(start),
+                }
+                found = files.finish(record)
+        else:
+            self.cached.add("read")
+        self._is_done(self.shelf.put(0, found))
+        return State(self.done[0].path("rows"))
+
+    def _stage(self, number: int, stage: Stage, state: State) -> None:
+        label, start = stage.label, time.perf_counter()
+        self.tell.begin(label, state.alive.len())
+        payload = self._payload(stage, state)
+        key = digest.of_value(payload)
+        found = self.shelf.find(key)
+        if found is not None and found.label != label:
+            found = Checkpoint(found.folder, {**found.record, "label": label})
+        if found is None or not self._usable(stage, found):
+            self._say_why_again(number, stage, payload)
+            memory.reset_peak()
+            with self.shelf.writing(number, label) as files:
+                outcome = self._act(stage, state, files.folder)
+                for name, frame in _frames(outcome).items():
+                    files.put(name, frame)
+                record = {
+                    "label": label,
+                    "kind": _kind(stage),
+                    "key": key,
+                    "payload": payload,
+                    **_counts(state.alive.len(), outcome.dropped),
+                    "figures": _figures(stage, outcome),
+                    **_cost(start),
+                }
+                found = files.finish(record)
+        else:
+            self.cached.add(label)
+            found = self.shelf.put(number, found)
+        self._is_done(found)
+        if found.has("dropped"):
+            state.drop(found.read("dropped", ["row"])["row"])
+        if found.has("columns"):
+            state.add(found.path("columns"))
+
+    def _payload(self, stage: Stage, state: State) -> dict[str, Any]:
+        inputs = {name: self.prepared.inputs[name].digest() for name in stage.inputs()}
+        columns = state.digests(shown_columns(stage))
+        return {**stage.identity(), "columns": columns, "inputs": inputs}
+
+    def _usable(self, stage: Stage, found: Checkpoint) -> bool:
+        if not isinstance(stage, GlobalFilter | GlobalEnricher):
+            return True
+        return stage.usable(found.read("artefact"), self._engine())
+
+    def _say_why_again(self, number: int, stage: Stage, payload: Mapping[str, Any]) -> None:
+        before = self.shelf.at(number, stage.label)
+        if before is None:
+            return
+        if (damaged := before.damaged()) is not None:
+            self.tell.say(f"{stage.label}: {damaged} is damaged or gone; computing it again")
+        elif changes := difference(before.record["payload"], payload):
+            self.tell.say(f"{stage.label}: runs again: {changes}")
+
+    def _engine(self, folder: Path | None = None) -> LocalEngine:
+        return LocalEngine(
+            read=self._input,
+            vectors_home=cache_home() / "vectors",
+            artefacts_home=folder,
+            texts=[c.path("texts") for c in self.done if c.has("texts")],
+            progress=self.tell.tick,
+        )
+
+    def _input(self, name: str) -> pl.DataFrame:
+        if name not in self._read_inputs:
+            self._read_inputs[name] = self.prepared.inputs[name].read()
+        return self._read_inputs[name]
+
+    def _act(self, stage: Stage, state: State, folder: Path) -> Outcome:
+        rows = state.load(("row", "id", *shown_columns(stage)))
+        try:
+            return act(stage, rows, self._engine(folder), self.tell.tick)
+        except StageError:
+            raise
+        except pl.exceptions.PolarsError as error:
+            first = str(error).splitlines()[0]
+            raise StageError(
+                f"stage {stage.label}: failed on {rows.height:,} rows: {first}; what is finished "
+                "is kept: mend the cause and run again (--debug shows where)"
+            ) from error
+
+    def _is_done(self, checkpoint: Checkpoint) -> None:
+        record = checkpoint.record
+        self.done.append(checkpoint)
+        cached = checkpoint.label in self.cached
+        rows_in, rows_out = record["rows_in"], record["rows_out"]
+        self.tell.end(checkpoint.label, rows_in, rows_out, record["seconds"], cached=cached)
+
+    def _finish(self, state: State, started: float) -> None:
+        lines = ledger.build(self.done[0], self.done[1:])
+        selected = selected_frame(state)
+        write_parquet(selected, self.home / "selected.parquet")
+        write_parquet(lines, self.home / "ledger.parquet")
+        self.shelf.tidy({c.folder.name for c in self.done})
+        files = {f: digest.of_file(self.home / f) for f in ("selected.parquet", "ledger.parquet")}
+        whole = manifest.build(
+            self.prepared, [c.record for c in self.done], self.cached, selected, files, started
+        )
+        write_json(whole, self.home / "manifest.json")
+
+
+def selected_frame(state: State) -> pl.DataFrame:
+    """The rows still alive with their texts, in an order that does not depend on the input's."""
+    order = [c for c in ("id", "source", "solution", "answer", "row") if c in state.columns]
+    shown = [c for c in state.columns if c not in HIDDEN_COLUMNS]
+    first = [c for c in ("id", "source", "question", "solution", "answer") if c in shown]
+    rows = state.load(state.columns)
+    return rows.sort(order, nulls_last=True).select(list(dict.fromkeys((*first, *shown))))
+
+
+def _frames(outcome: Outcome) -> dict[str, pl.DataFrame]:
+    filtered = outcome.added is None or outcome.thinned is not None
+    frames: dict[str, pl.DataFrame | None] = {
+        "artefact": outcome.artefact,
+        "columns": outcome.added,
+        "ranks": outcome.ranks,
+        "thinned": outcome.thinned,
+        "dropped": outcome.dropped if filtered else None,
+    }
+    return {name: frame for name, frame in frames.items() if frame is not None}
+
+
+def _kind(stage: Stage) -> str:
+    from s1data.stages import kind_of
+
+    return kind_of(type(stage)).__name__
+
+
+def _counts(rows_in: int, dropped: pl.DataFrame) -> dict[str, Any]:
+    reasons = dropped["reason"].value_counts().sort(["count", "reason"], descending=[True, False])
+    return {
+        "rows_in": rows_in,
+        "rows_out": rows_in - dropped.height,
+        "reasons": dict(reasons.iter_rows()),
+    }
+
+
+def _figures(stage: Stage, outcome: Outcome) -> dict[str, Any]:
+    if not isinstance(stage, Global) or outcome.artefact is None:
+        return {}
+    return stage.figures(outcome.artefact)
+
+
+def _cost(start: float) -> dict[str, Any]:
+    seconds = round(time.perf_counter() - start, 3)
+    return {"seconds": seconds, "peak_mb": memory.peak_mb()}
