@@ -35,6 +35,7 @@ from s1data.recipe import Pipeline
 from s1data.run import Run
 from s1data.stage import Global, GlobalEnricher, GlobalFilter, Stage
 from s1data.state import State
+from s1data.texts import with_texts
 
 HIDDEN_COLUMNS: Final = ("row", "priority", "embedding")
 """Columns of the pool that mean nothing outside the run."""
@@ -261,9 +262,12 @@ class _Runner:
             read=self._input,
             vectors_home=cache_home() / "vectors",
             artefacts_home=folder,
-            texts=[c.path("texts") for c in self.done if c.has("texts")],
+            texts=self._texts(),
             progress=self.tell.tick,
         )
+
+    def _texts(self) -> list[Path]:
+        return [c.path("texts") for c in self.done if c.has("texts")]
 
     def _input(self, name: str) -> pl.DataFrame:
         if name not in self._read_inputs:
@@ -292,7 +296,7 @@ class _Runner:
 
     def _finish(self, state: State, started: float) -> None:
         lines = ledger.build(self.done[0], self.done[1:])
-        selected = selected_frame(state)
+        selected = with_texts(selected_frame(state), self._texts())
         write_parquet(selected, self.home / "selected.parquet")
         write_parquet(lines, self.home / "ledger.parquet")
         self.shelf.tidy({c.folder.name for c in self.done})
@@ -304,7 +308,7 @@ class _Runner:
 
 
 def selected_frame(state: State) -> pl.DataFrame:
-    """The rows still alive with their texts, in an order that does not depend on the input's."""
+    """The rows still alive, in an order that does not depend on the input's."""
     order = [c for c in ("id", "source", "solution", "answer", "row") if c in state.columns]
     shown = [c for c in state.columns if c not in HIDDEN_COLUMNS]
     first = [c for c in ("id", "source", "question", "solution", "answer") if c in shown]

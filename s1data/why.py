@@ -217,7 +217,8 @@ def _verdicts(stage: Stage, new: pl.DataFrame, row: pl.DataFrame) -> Iterator[st
     wanted = visible(str(row[reference][0]), 40)
     for entry in new[column].to_list()[0] or ():
         who = f"{entry.get('solver') or entry.get('teacher')} #{entry['sample']}"
-        said = visible(str(entry.get("extracted") or "(in its text)"), 40)
+        none = "(in its text)" if entry["reply_key"] else "(none)"
+        said = visible(str(entry.get("extracted") or none), 40)
         verdict = {True: "right", False: "wrong", None: "undecided"}[entry["verdict"]]
         yield f"{who}: {said} | reference {wanted} | {verdict} ({entry['method']})"
 

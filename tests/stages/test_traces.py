@@ -112,7 +112,8 @@ def test_a_run_reads_texts_back_and_says_which_traces_left(tmp_path):
     given = pl.DataFrame(lines, schema=["question", "model", "thinking", "answer"], orient="row")
     inputs = {"pool": pl.DataFrame({"question": ["a", "b"]}), "t": given}
     run = recipe.run(tmp_path / "run", inputs=inputs)
-    assert [t["teacher"] for t in run.selected["traces"][0]] == ["one"]
+    (trace,) = run.selected["traces"][0]
+    assert (trace["teacher"], trace["thinking"], trace["answer"]) == ("one", *GOOD)
     assert run.ledger["reason"].to_list() == [None, "no_good_trace"]
     (step,) = [s for s in run.why(text="a")[0].steps if s.label == "drop_bad_traces"]
     assert (step.fate, step.words) == ("kept", "1 of its 2 traces are left out, for empty.")

@@ -1,0 +1,48 @@
+"""Texts of traces, brought to the rows that are written out.
+
+In a run a trace is a key, lengths and verdicts; its text stands beside the record of the stage that
+brought it. Only what is selected gets its texts, so a run never carries those of the whole pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+PARTS: Final = ("thinking", "answer")
+"""Fields that a trace gets behind those of `s1data.pool.TRACE`."""
+
+
+def with_texts(rows: pl.DataFrame, files: Sequence[Path]) -> pl.DataFrame:
+    """``rows`` with the fields `PARTS` in each of their traces, null where no file has the key.
+
+    ``files`` are Parquet files with ``reply_key``, ``thinking`` and ``answer``. Rows without the
+    column ``traces`` come back as they are.
+    """
+    if "traces" not in rows.columns:
+        return rows
+    placed = rows.with_row_index("place").select("place", "traces")
+    some = pl.col("traces").list.len() > 0
+    each = placed.filter(some).explode("traces").unnest("traces")
+    texted = each.join(_texts(each["reply_key"], files), "reply_key", "left", maintain_order="left")
+    trace = pl.struct(*(name for name in texted.columns if name != "place"))
+    whole = texted.group_by("place", maintain_order=True).agg(trace.alias("with_texts"))
+    none = pl.lit([], dtype=whole.schema["with_texts"])
+    joined = placed.join(whole, on="place", how="left", maintain_order="left").select(
+        pl.when(pl.col("traces").is_not_null()).then(pl.col("with_texts").fill_null(none))
+    )
+    return rows.with_columns(joined.to_series().alias("traces"))
+
+
+def _texts(keys: pl.Series, files: Sequence[Path]) -> pl.DataFrame:
+    schema = {"reply_key": pl.String, **dict.fromkeys(PARTS, pl.String)}
+    wanted = keys.drop_nulls().unique().to_frame("reply_key").lazy()
+    found = [
+        pl.scan_parquet(path, glob=False).select(list(schema)).join(wanted, "reply_key", "semi")
+        for path in files
+    ]
+    texts = pl.concat([pl.LazyFrame(schema=schema), *found]).collect()
+    return texts.sort(list(schema)).unique("reply_key", keep="first", maintain_order=True)
