@@ -9,6 +9,7 @@ import s1data
 from s1data import published, schema, stages
 from s1data.recipe import Pipeline
 from s1data.setting import parse_set
+from s1data.stages.asked_traces import AddTraces
 
 RECIPE = """\
 name: small
@@ -183,3 +184,59 @@ def test_the_schema_accepts_the_recipes_and_refuses_what_loading_refuses():
         assert list(check.iter_errors(yamltext.parse(path.read_text(), "r").value)) == []
     for old, new in [("n: 10", "n: 0"), ("seed", "sed"), ("keep_random", "keep_randon")]:
         assert list(check.iter_errors(yamltext.parse(RECIPE.replace(old, new), "r").value))
+
+
+MODELS = """\
+models:
+  teacher: {provider: gemini, model: a-model, temperature: 0.7, thinking: {budget: 100}}
+  small: {provider: openai_compatible, model: org/small, extra: {top_k: 20, nested: {a: [1, 2]}}}
+"""
+WITH_MODELS = RECIPE.replace("stages:\n", MODELS + "stages:\n")
+
+
+def test_models_go_both_ways_and_a_model_alone_moves_the_fingerprint():
+    pipeline = Pipeline.from_yaml(WITH_MODELS)
+    assert list(pipeline.models) == ["small", "teacher"]
+    assert Pipeline.from_yaml(pipeline.to_yaml()) == pipeline
+    prints = {
+        Pipeline.from_yaml(text).fingerprint
+        for text in (
+            RECIPE,
+            WITH_MODELS,
+            WITH_MODELS.replace("temperature: 0.7", "temperature: 0.8"),
+            WITH_MODELS.replace("budget: 100", "budget: 101"),
+            WITH_MODELS.replace("top_k: 20", "top_k: 21"),
+        )
+    }
+    assert len(prints) == 5
+    swapped = WITH_MODELS.splitlines(keepends=True)
+    at = next(i for i, line in enumerate(swapped) if "teacher:" in line)
+    swapped[at : at + 2] = reversed(swapped[at : at + 2])
+    assert Pipeline.from_yaml("".join(swapped)).fingerprint == pipeline.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("provider: gemini", "provider: gemnii", "field provider: wanted one of"),
+        ("model: a-model, ", "", "field model: wanted a value"),
+        ("temperature: 0.7", "temperature: 7", "field temperature: wanted at most 2"),
+        ("budget: 100", "buget: 100", "unknown field 'thinking.buget'"),
+        ("  teacher: {provider: gemini, ", "  teacher: [{provider: gemini}]\n  x: {", "a mapping"),
+    ],
+)
+def test_a_mistake_in_a_model_is_said_in_its_place(old, new, says):
+    assert old in WITH_MODELS
+    lines = refused(WITH_MODELS.replace(old, new))
+    assert says in lines[0]
+    assert lines[0].startswith("r.yaml:")
+
+
+def test_a_stage_that_asks_a_model_the_recipe_has_not_is_named():
+    pipeline = Pipeline.from_yaml(WITH_MODELS)
+    asker = AddTraces(teachers=("teachr",))
+    with pytest.raises(ValueError, match=r"stage add_traces: asks the model 'teachr'.*teacher"):
+        Pipeline.model_validate(
+            {name: getattr(pipeline, name) for name in type(pipeline).model_fields}
+            | {"stages": (*pipeline.stages, asker)}
+        )

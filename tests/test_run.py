@@ -386,3 +386,22 @@ def test_a_frame_without_questions_is_refused():
 
     with pytest.raises(s1data.StageError, match="a column question"):
         s1data.apply(KeepRandom(n=1), pl.DataFrame({"text": ["x"]}))
+
+
+def test_what_a_global_counted_stands_in_the_manifest_when_cached_too(tmp_path):
+    recipe = s1data.Pipeline.from_yaml(
+        "name: counted\nversion: 2026.1.0\nsources: [{name: pool, path: pool.parquet}]\n"
+        "inputs: {bench: {path: bench.parquet}}\n"
+        "stages:\n  - drop_contaminated: {against: [bench], methods: [normalised]}\n"
+        "  - keep_random: {n: 1, seed: 1}\n"
+    )
+    inputs = {
+        "pool": pl.DataFrame({"question": ["What is one?", "What is two?"]}),
+        "bench": pl.DataFrame({"question": ["What is  one?"]}),
+    }
+    for seed in (1, 2):
+        changed = recipe.with_set({"keep_random.seed": seed})
+        run = changed.run(tmp_path / "run", inputs=inputs)
+        (stage,) = [s for s in run.manifest["stages"] if s["label"] == "drop_contaminated"]
+        found = stage["figures"]["benchmarks"]["bench"]["normalised"]
+        assert (stage["cached"], found["rows"], found["items"]) == (seed == 2, 1, 1)
