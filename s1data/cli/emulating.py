@@ -13,7 +13,8 @@ from s1data.cli.options import Command, Place
 
 def _emulate_options(command: Command) -> Command:
     options = (
-        click.option("--port", default=8399, show_default=True, help="0 takes a free one."),
+        click.option("--port", type=click.IntRange(0, 65535), default=8399, show_default=True,
+                     help="0 takes a free one."),
         click.option("--answers", type=Place(), metavar="POOL", help="Questions and answers."),
         click.option("--replay", type=Place(), metavar="FILE", help="Recorded replies to serve."),
         click.option("--solver", "solvers", multiple=True, metavar="MODEL=SKILL",

@@ -82,6 +82,7 @@ def test_the_command_serves_until_told_to_end_and_tells_the_bill(tmp_path, numbe
         (["--teacher", "big=2"], "models.big.skill"),
         (["--script", "none.toml"], "none.toml: wanted a script in TOML"),
         (["--log", "no/such/folder/log"], "No such file or directory"),
+        (["--port", "65536"], "65536 is not in the range"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_code_2(arguments, said):
