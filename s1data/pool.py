@@ -90,6 +90,7 @@ TRACE_FLAW: Final = pl.Struct(
     {"teacher": pl.String, "sample": pl.UInt32, "flaw": pl.String, "found": pl.String}
 )
 """One thing wrong with the trace (teacher, sample) of the same row, and what shows it."""
+
 BENCHMARK_HIT: Final = pl.Struct(
     {
         "benchmark": pl.String,

@@ -13,7 +13,6 @@ from typing import Final
 
 from s1data.errors import RecipeError
 from s1data.stage import (
-    Asker,
     Enricher,
     Filter,
     GlobalEnricher,
@@ -24,7 +23,8 @@ from s1data.stage import (
 )
 
 GROUP: Final = "s1data.stages"
-KINDS: Final = (Asker, Enricher, Filter, GlobalEnricher, GlobalFilter, Selector)
+KINDS: Final = (Enricher, Filter, GlobalEnricher, GlobalFilter, Selector)
+"""What a run can run. An Asker is none of them yet, so no recipe can name one."""
 
 BUILT_IN: Final[dict[str, str]] = {
     "drop_incomplete": "malformed:DropIncomplete",

@@ -181,6 +181,62 @@ class KeepFirst(Selector):
         )
 
 
+class DropFirstTrace(Filter):
+    """Leaves the first trace out where there are more; sound, and the ground of those below."""
+
+    needs = ("traces",)
+    thins = "traces"
+    reasons: ClassVar = {"no_trace": "{left_out} traces are left out, and no other is there."}
+    evidence: ClassVar = {"left_out": pl.UInt32()}
+
+    def left(self, items: list[Any]) -> list[Any]:
+        return items[1:] if len(items) > 1 else items
+
+    def evident(self, before: list[Any], after: list[Any]) -> bool:
+        return len(after) < len(before) or not after
+
+    def verdicts(self, rows):
+        before = [items or [] for items in rows["traces"].to_list()]
+        after = [self.left(items) for items in before]
+        said = [
+            {"left_out": len(b) - len(a)} if self.evident(b, a) else None
+            for b, a in zip(before, after, strict=True)
+        ]
+        return pl.DataFrame(
+            {
+                "reason": [None if items else "no_trace" for items in after],
+                "evidence": said,
+                "traces": after,
+            },
+            schema={
+                "reason": pl.String(),
+                "evidence": self.evidence_dtype(),
+                "traces": rows.schema["traces"],
+            },
+        )
+
+
+class DropSilently(DropFirstTrace):
+    """Shortens lists and does not say so."""
+
+    def evident(self, before, after):
+        return not after
+
+
+class DropAndRename(DropFirstTrace):
+    """Changes the traces that it leaves."""
+
+    def left(self, items):
+        return [item | {"teacher": "another"} for item in items]
+
+
+class DropAndTurn(DropFirstTrace):
+    """Leaves the traces in another order."""
+
+    def left(self, items):
+        return items[::-1]
+
+
 def case(kind):
     return laws.Case(laws.example(kind))
 
@@ -189,8 +245,9 @@ SOUND = (*laws.OF_THE_EXAMPLE, *laws.OF_ITS_WORK)
 
 
 @pytest.mark.parametrize("law", SOUND, ids=lambda law: law.__name__)
-def test_a_sound_stage_keeps_them(law):
-    law(case(DropLong))
+@pytest.mark.parametrize("kind", [DropLong, DropFirstTrace])
+def test_a_sound_stage_keeps_them(law, kind):
+    law(case(kind))
 
 
 @pytest.mark.parametrize(
@@ -210,6 +267,9 @@ def test_a_sound_stage_keeps_them(law):
         (laws.engine_does_not_matter, DropRepeated),
         (laws.engine_does_not_matter, AddLongest),
         (laws.kept_if, KeepFirst),
+        (laws.thins_and_says_so, DropSilently),
+        (laws.thins_and_says_so, DropAndRename),
+        (laws.thins_and_says_so, DropAndTurn),
     ],
     ids=lambda value: value.__name__,
 )
