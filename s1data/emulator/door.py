@@ -87,10 +87,10 @@ def is_gemini(request: web.Request) -> bool:
     return name is not None and name not in _OPENAI
 
 
-def sample_of(request: web.Request) -> int:
-    """Which of several samples the client says this is."""
-    told = request.headers.get("X-S1Data-Sample", "0")
-    return int(told) if told.isdecimal() else 0
+def sample_of(request: web.Request) -> int | None:
+    """Which of several samples the client says this is, if it does."""
+    told = request.headers.get("X-S1Data-Sample", "")
+    return int(told) if told.isdecimal() else None
 
 
 async def body_of(request: web.Request) -> dict[str, Any]:

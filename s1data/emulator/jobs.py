@@ -173,7 +173,7 @@ class Jobs:
         if job.fate == "partial" and place % 2:
             return {**told, "error": {"code": 13, "message": "An internal error has occurred."}}
         try:
-            asked = gemini.asked(job.model, body, 0, "batch")
+            asked = gemini.asked(job.model, body, None, "batch")
             answer = self._minds.answer(asked, job=job.name)
         except Refused as refused:
             return {**told, "error": {"code": 3, "message": refused.message}}

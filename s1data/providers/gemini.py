@@ -20,6 +20,7 @@ from s1data.providers import gemini_bodies
 from s1data.providers.connections import checked_url, find_key, reach, transport_failure
 from s1data.providers.failures import cure_of, failure, one_line, outcome_of, seconds_to_wait
 from s1data.providers.replies import READY, Sending, mapping
+from s1data.providers.samples import headers_of, seed_of
 
 if TYPE_CHECKING:
     import aiohttp
@@ -104,7 +105,7 @@ class Gemini:
         try:
             async with asyncio.timeout(self._timeout):
                 made = await client.aio.models.generate_content(
-                    model=request.model, contents=request.prompt, config=_config(request)
+                    model=request.model, contents=request.prompt, config=_config(request, self._url)
                 )
         except errors.APIError as error:
             raise self._refusal(error) from None
@@ -186,7 +187,7 @@ def _retry_info(details: list[dict[str, Any]]) -> float | None:
     return None
 
 
-def _config(request: Request) -> types.GenerateContentConfig:
+def _config(request: Request, url: str) -> types.GenerateContentConfig:
     from google.genai import types
 
     extra = dict(request.extra)
@@ -199,6 +200,7 @@ def _config(request: Request) -> types.GenerateContentConfig:
             thinking_budget=request.thinking.budget,
             thinking_level=types.ThinkingLevel(level.upper()) if level else None,
         )
+    headers = headers_of(request, url)
     safety = None
     if request.safety == "off":
         off = types.HarmBlockThreshold.OFF
@@ -212,12 +214,14 @@ def _config(request: Request) -> types.GenerateContentConfig:
         top_p=request.top_p,
         max_output_tokens=request.max_tokens,
         stop_sequences=list(request.stop) or None,
-        seed=request.seed,
+        seed=seed_of(request),
         thinking_config=thinking,
         safety_settings=safety,
         automatic_continuation=False,
         should_return_http_response=True,
-        http_options=types.HttpOptions(extra_body=extra) if extra else None,
+        http_options=types.HttpOptions(extra_body=extra or None, headers=headers or None)
+        if extra or headers
+        else None,
         **known,
     )
 

@@ -69,7 +69,7 @@ def read(body: str, request: Request, who: str) -> Told:
     finish = text(candidate.get("finishReason"))
     if finish == "PUP_LIMITED_DISABLED":
         raise failure(who, Outcome.AUTH, "the account is limited or disabled", "see its console")
-    thinking, answer, trace_kind = _parts(candidate, tokens["thinking_tokens"], request)
+    thinking, answer, trace_kind = _parts(candidate, tokens, request)
     detail = None
     if finish == "STOP" or finish in _CUT:
         outcome = ending(
@@ -95,7 +95,7 @@ def read(body: str, request: Request, who: str) -> Told:
 
 
 def _parts(
-    candidate: dict[str, Any], counted: int | None, request: Request
+    candidate: dict[str, Any], tokens: dict[str, Any], request: Request
 ) -> tuple[str, str, TraceKind]:
     content = mapping(candidate.get("content")).get("parts")
     parts = [mapping(part) for part in content] if isinstance(content, list) else []
@@ -103,8 +103,13 @@ def _parts(
     plain = [text(part.get("text")) for part in parts if part.get("thought") is not True]
     plain = [part for part in plain if part]
     summary = "".join(marked)
+    counted = tokens["thinking_tokens"]
     if not summary and len(plain) == 2 and _is_raw(plain[0], counted, request):
         return plain[0], plain[1], TraceKind.RAW
+    # Where no token of an answer was counted, the reply ended inside its thinking or right after it.
+    unanswered = not summary and len(plain) == 1 and not tokens["answer_tokens"]
+    if unanswered and wants_thoughts(request) and one_thought(plain[0], counted):
+        return plain[0], "", TraceKind.RAW
     answer = "".join(plain)
     if leaks(answer):
         return summary, answer, TraceKind.LEAKED

@@ -22,6 +22,7 @@ from s1data.providers.replies import (
     text,
     wants_thoughts,
 )
+from s1data.providers.samples import seed_of
 
 _ENDED: Final = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn"})
 _CUT: Final = frozenset({"length", "max_tokens"})
@@ -42,7 +43,7 @@ def body_of(request: Request, max_tokens: int | None) -> dict[str, Any]:
         "top_p": request.top_p,
         "max_tokens": max_tokens,
         "stop": list(request.stop) or None,
-        "seed": request.seed,
+        "seed": seed_of(request),
     }
     body |= {name: value for name, value in named.items() if value is not None}
     return body | dict(request.extra)

@@ -20,6 +20,7 @@ from s1data.providers import openai_bodies
 from s1data.providers.connections import checked_url, find_key, reach, transport_failure
 from s1data.providers.failures import cure_of, failure, one_line, outcome_of, seconds_to_wait
 from s1data.providers.replies import READY, Sending, Told, mapping, text
+from s1data.providers.samples import headers_of
 
 if TYPE_CHECKING:
     import openai
@@ -139,7 +140,7 @@ class OpenAICompatible:
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 body = await self._post_to(
-                    endpoint, path, openai_bodies.body_of(request, request.max_tokens)
+                    endpoint, path, request, openai_bodies.body_of(request, request.max_tokens)
                 )
         except _FilteredError:
             return
@@ -184,7 +185,7 @@ class OpenAICompatible:
             await self._learn_context(endpoint, request.model)
             allowed = openai_bodies.clamped(request, endpoint.context)
         try:
-            return await self._post_to(endpoint, path, body_for(allowed))
+            return await self._post_to(endpoint, path, request, body_for(allowed))
         except ModelError as error:
             room = openai_bodies.room_in(str(error))
             if error.outcome is not Outcome.BAD_REQUEST or room is None or allowed is None:
@@ -193,7 +194,7 @@ class OpenAICompatible:
             endpoint.context = room[0]
             if not 0 < room[0] - room[1] < allowed:
                 raise
-            return await self._post_to(endpoint, path, body_for(room[0] - room[1]))
+            return await self._post_to(endpoint, path, request, body_for(room[0] - room[1]))
 
     async def _learn_context(self, endpoint: _Endpoint, model: str) -> None:
         if endpoint.told_context:
@@ -202,7 +203,7 @@ class OpenAICompatible:
             if endpoint.told_context:
                 return
             try:
-                listed = await self._request(endpoint, "GET", "/models", None, seconds=5.0)
+                listed = await self._request(endpoint, "/models", seconds=5.0)
             except ModelError as error:
                 # Many hosts list no models; one that is down is asked again when it is up.
                 endpoint.told_context = error.outcome not in _UNWELL
@@ -210,9 +211,12 @@ class OpenAICompatible:
             endpoint.told_context = True
             endpoint.context = openai_bodies.context_of(listed, model)
 
-    async def _post_to(self, endpoint: _Endpoint, path: str, body: dict[str, Any]) -> str:
+    async def _post_to(
+        self, endpoint: _Endpoint, path: str, request: Request, body: dict[str, Any]
+    ) -> str:
+        headers = headers_of(request, endpoint.url)
         try:
-            answer = await self._request(endpoint, "POST", path, body, seconds=self._timeout)
+            answer = await self._request(endpoint, path, body, headers, seconds=self._timeout)
         except ModelError as error:
             endpoint.failing(error)
             raise
@@ -220,8 +224,15 @@ class OpenAICompatible:
         return answer
 
     async def _request(
-        self, endpoint: _Endpoint, method: str, path: str, body: object, *, seconds: float
+        self,
+        endpoint: _Endpoint,
+        path: str,
+        body: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        seconds: float,
     ) -> str:
+        """The text that a POST of the body, or a GET where there is none, is answered with."""
         import httpx2
         import openai
 
@@ -229,10 +240,12 @@ class OpenAICompatible:
         who = self._who(endpoint)
         try:
             async with asyncio.timeout(seconds):
-                if method == "GET":
+                if body is None:
                     response = await client.get(path, cast_to=httpx2.Response)
                 else:
-                    response = await client.post(path, cast_to=httpx2.Response, body=body)
+                    response = await client.post(
+                        path, cast_to=httpx2.Response, body=body, options={"headers": headers or {}}
+                    )
                 return response.text
         except openai.APIStatusError as error:
             raise self._refusal(error, who) from None

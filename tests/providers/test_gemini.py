@@ -69,6 +69,20 @@ REPLIES = {
         Outcome.OK,
         TraceKind.RAW,
     ),
+    "one unmarked part as long as the thinking, and no answer counted": (
+        says(
+            candidate(
+                {"text": LONG}, finish="MAX_TOKENS", thoughtsTokenCount=140, candidatesTokenCount=0
+            )
+        ),
+        Outcome.CUT_THINKING,
+        TraceKind.RAW,
+    ),
+    "one unmarked part too short for the thinking that was counted": (
+        says(candidate(ANSWER, thoughtsTokenCount=140, candidatesTokenCount=0)),
+        Outcome.OK_WITHOUT_THOUGHTS,
+        TraceKind.NONE,
+    ),
     "two unmarked parts, the first too short": (
         says(candidate({"text": "It "}, {"text": "is 42."}, thoughtsTokenCount=140)),
         Outcome.OK_WITHOUT_THOUGHTS,
@@ -343,4 +357,4 @@ def test_what_gemini_cannot_do_is_refused_when_it_is_opened():
     with pytest.raises(RecipeError, match="completions"):
         open_model(spec(mode="completions"), key=KEY)
     with pytest.raises(RecipeError, match="one endpoint"):
-        open_model(spec(), ["http://a", "http://b"], KEY)
+        open_model(spec(), ["http://one.invalid", "http://two.invalid"], KEY)
