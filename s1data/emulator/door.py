@@ -10,6 +10,7 @@ from aiohttp import web
 from s1data.emulator import gemini, openai_protocol, sending
 from s1data.emulator.minds import Minds
 from s1data.emulator.script import Fault
+from s1data.emulator.witness import Entry
 from s1data.emulator.words import Refused
 
 if TYPE_CHECKING:
@@ -52,12 +53,13 @@ class Door:
 
     def note(self, request: web.Request, status: int, fault: str | None = None) -> None:
         """Notes a call that generated nothing."""
-        self._minds.witness.note(
+        entry = Entry(
             protocol="gemini" if is_gemini(request) else "openai",
             call=request.match_info.route.name or "unknown",
             status=status,
             fault=fault,
         )
+        self._minds.witness.note(entry)
 
     def _refused(self, request: web.Request, refused: Refused) -> web.Response:
         self.note(request, refused.status)

@@ -168,7 +168,7 @@ class Jobs:
         made.generated = True
         return {"responsesFile": made.name}
 
-    def _one(self, job: Job, place: int, key: Any, body: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401
+    def _one(self, job: Job, place: int, key: Any, body: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - JSON
         told = {"metadata" if job.inlined else "key": key}
         if job.fate == "partial" and place % 2:
             return {**told, "error": {"code": 13, "message": "An internal error has occurred."}}

@@ -106,7 +106,7 @@ def _parts(
     counted = tokens["thinking_tokens"]
     if not summary and len(plain) == 2 and _is_raw(plain[0], counted, request):
         return plain[0], plain[1], TraceKind.RAW
-    # Where no token of an answer was counted, the reply ended inside its thinking or right after it.
+    # Where no token of an answer was counted, the reply ended inside its thinking or just after.
     unanswered = not summary and len(plain) == 1 and not tokens["answer_tokens"]
     if unanswered and wants_thoughts(request) and one_thought(plain[0], counted):
         return plain[0], "", TraceKind.RAW

@@ -236,17 +236,18 @@ class OpenAICompatible:
         import httpx2
         import openai
 
-        client = self._client(endpoint)
+        client, url = self._client(endpoint), endpoint.url + path
         who = self._who(endpoint)
         try:
             async with asyncio.timeout(seconds):
                 if body is None:
-                    response = await client.get(path, cast_to=httpx2.Response)
+                    response = await client.get(url, cast_to=httpx2.Response)
                 else:
                     response = await client.post(
-                        path, cast_to=httpx2.Response, body=body, options={"headers": headers or {}}
+                        url, cast_to=httpx2.Response, body=body, options={"headers": headers or {}}
                     )
-                return response.text
+                # JSON is UTF-8; looking up another charset took a twentieth of a request's CPU.
+                return response.content.decode(errors="replace")
         except openai.APIStatusError as error:
             raise self._refusal(error, who) from None
         except (openai.APIConnectionError, httpx2.TransportError, OSError) as error:
