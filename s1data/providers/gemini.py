@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 from s1data.errors import RecipeError
 from s1data.models import ModelError, ModelSpec, Outcome, Reply, Request, Scored
 from s1data.providers import gemini_bodies
+from s1data.providers.checking import MAX_TOKENS, READY, in_time, refused
 from s1data.providers.connections import checked_url, find_key, reach, transport_failure
 from s1data.providers.failures import cure_of, failure, one_line, outcome_of, seconds_to_wait
-from s1data.providers.replies import READY, Sending, mapping
+from s1data.providers.replies import Sending, mapping
 from s1data.providers.samples import headers_of, seed_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from google.genai import errors, types
 
 SERVICE: Final = "https://generativelanguage.googleapis.com"
-CHECK_SECONDS: Final = 60.0
 _HARMS: Final = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
 
 
@@ -79,15 +79,10 @@ class Gemini:
 
     async def check(self) -> None:
         await reach(self._url, self._who)
-        settings = dict(self._spec) | {"prompt": READY, "max_tokens": 16}
-        try:
-            async with asyncio.timeout(CHECK_SECONDS):
-                reply = await self.ask(Request(**settings))
-        except TimeoutError:
-            got = f"no reply to a tiny request in {CHECK_SECONDS:.0f} s"
-            raise failure(self._who, Outcome.TIMEOUT, got) from None
+        settings = dict(self._spec) | {"prompt": READY, "max_tokens": MAX_TOKENS}
+        reply = await in_time(self.ask(Request(**settings)), self._who)
         if reply.outcome is Outcome.BAD_REQUEST:
-            raise ModelError(f"{reply.detail}; mend the model's settings", reply.outcome)
+            raise refused(reply.detail)
 
     async def close(self) -> None:
         if self._open is not None:

@@ -7,19 +7,18 @@ The raw chain of thought that s1 was made from came as two unmarked parts.
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
-from s1data.models import Outcome, Request, TraceKind
+from s1data.models import Outcome, Request, Told, TraceKind
 from s1data.providers.failures import failure
 from s1data.providers.replies import (
-    Told,
     count,
     ending,
     first,
     leaks,
     mapping,
     one_thought,
+    parsed,
     text,
     wants_thoughts,
 )
@@ -47,23 +46,20 @@ def read(body: str, request: Request, who: str) -> Told:
     """What a body says; ModelError where it was cut short or is not the model's."""
     if not body.strip():
         return Told(outcome=Outcome.EMPTY, detail="an empty body")
-    try:
-        parsed = json.loads(body)
-    except ValueError:
-        raise failure(who, Outcome.DROPPED, "a body that is not whole JSON", billed=True) from None
-    if not isinstance(parsed, dict):
+    told = parsed(body, who)
+    if not isinstance(told, dict):
         return Told(outcome=Outcome.MALFORMED, detail="a body that is no object")
-    usage = mapping(parsed.get("usageMetadata"))
+    usage = mapping(told.get("usageMetadata"))
     tokens: dict[str, Any] = {
         "prompt_tokens": count(usage.get("promptTokenCount")),
         "thinking_tokens": count(usage.get("thoughtsTokenCount")),
         "answer_tokens": count(usage.get("candidatesTokenCount")),
     }
-    block = text(mapping(parsed.get("promptFeedback")).get("blockReason"))
+    block = text(mapping(told.get("promptFeedback")).get("blockReason"))
     if block:
         outcome = _BLOCKED.get(block, Outcome.BLOCKED)
         return Told(outcome=outcome, finish=block, detail=f"prompt blocked: {block}", **tokens)
-    candidate = first(parsed.get("candidates"))
+    candidate = first(told.get("candidates"))
     if not candidate:
         return Told(outcome=Outcome.EMPTY, detail="no candidates", **tokens)
     finish = text(candidate.get("finishReason"))

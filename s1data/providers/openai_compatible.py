@@ -15,18 +15,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from s1data.models import ModelError, ModelSpec, Outcome, Reply, Request, Scored
+from s1data.models import ModelError, ModelSpec, Outcome, Reply, Request, Scored, Told
 from s1data.providers import openai_bodies
+from s1data.providers.checking import MAX_TOKENS, READY, in_time, refused
 from s1data.providers.connections import checked_url, find_key, reach, transport_failure
 from s1data.providers.failures import cure_of, failure, one_line, outcome_of, seconds_to_wait
-from s1data.providers.replies import READY, Sending, Told, mapping, text
+from s1data.providers.replies import Sending, mapping, text
 from s1data.providers.samples import headers_of
 
 if TYPE_CHECKING:
     import openai
 
 SERVICE: Final = "https://api.openai.com/v1"
-CHECK_SECONDS: Final = 60.0
 _ELSEWHERE: Final = frozenset(
     {Outcome.DROPPED, Outcome.OVERLOADED, Outcome.QUOTA_MINUTE, Outcome.QUOTA_DAY}
 )
@@ -131,25 +131,20 @@ class OpenAICompatible:
     async def _check(self, endpoint: _Endpoint) -> None:
         who = self._who(endpoint)
         await reach(endpoint.url, who)
-        settings: dict[str, Any] = dict(self._spec) | {"prompt": READY, "max_tokens": 16}
+        settings: dict[str, Any] = dict(self._spec) | {"prompt": READY, "max_tokens": MAX_TOKENS}
         if "max_completion_tokens" in dict(self._spec.extra):
-            extra = dict(self._spec.extra) | {"max_completion_tokens": 16}
+            extra = dict(self._spec.extra) | {"max_completion_tokens": MAX_TOKENS}
             settings |= {"max_tokens": None, "extra": extra}
         request = Request(**settings)
         path = "/chat/completions" if request.mode == "chat" else "/completions"
+        tiny = openai_bodies.body_of(request, request.max_tokens)
         try:
-            async with asyncio.timeout(CHECK_SECONDS):
-                body = await self._post_to(
-                    endpoint, path, request, openai_bodies.body_of(request, request.max_tokens)
-                )
+            body = await in_time(self._post_to(endpoint, path, request, tiny), who)
         except _FilteredError:
             return
-        except TimeoutError:
-            got = f"no reply to a tiny request in {CHECK_SECONDS:.0f} s"
-            raise failure(who, Outcome.TIMEOUT, got) from None
         except ModelError as error:
             if error.outcome is Outcome.BAD_REQUEST:
-                raise ModelError(f"{error}; mend the model's settings", error.outcome) from None
+                raise refused(str(error)) from None
             raise
         openai_bodies.read(body, request, who)
 
