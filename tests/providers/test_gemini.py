@@ -275,6 +275,14 @@ def test_the_server_gets_every_setting_under_its_own_name():
     assert KEY not in server.paths[0]
 
 
+def test_a_seed_moves_with_the_sample_and_is_not_made_up():
+    sent = [
+        ask(says(candidate(ANSWER)), made=request(sample=2, **seed))[1].seen[0]
+        for seed in ({"seed": 3}, {})
+    ]
+    assert [body["generationConfig"].get("seed") for body in sent] == [5, None]
+
+
 def test_a_level_of_thinking_is_sent():
     _, server = ask(says(candidate(ANSWER)), thinking=Thinking(level="low"))
     assert "LOW" in server.seen[0]["generationConfig"]["thinkingConfig"].values()

@@ -45,7 +45,9 @@ def error(status, message="no", headers=None, **more):
 def ask(*acts, models=None, timeout=5.0, **settings):
     async def case():
         async with Server(*acts, models=models) as server:
-            made = ModelSpec(**(SPEC | {k: v for k, v in settings.items() if k != "prompt"}))
+            made = ModelSpec(
+                **(SPEC | {k: v for k, v in settings.items() if k in ModelSpec.model_fields})
+            )
             async with closing(open_model(made, [server.url + "/v1"], KEY, timeout)) as model:
                 return await model.ask(request(**settings)), server
 
@@ -222,6 +224,11 @@ def test_chat_gets_every_setting_and_the_extra_fields():
     ]
     assert server.paths == ["/v1/chat/completions"]
     assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
+
+
+def test_a_seed_moves_with_the_sample_and_is_not_made_up():
+    sent = [ask(says(chat()), sample=2, **seed)[1].seen[0] for seed in ({"seed": 3}, {})]
+    assert [body.get("seed") for body in sent] == [5, None]
 
 
 def test_a_raw_prompt_goes_to_completions():
