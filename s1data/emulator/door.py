@@ -10,6 +10,7 @@ from aiohttp import web
 from s1data.emulator import gemini, openai_protocol, sending
 from s1data.emulator.minds import Minds
 from s1data.emulator.script import Fault
+from s1data.emulator.witness import Entry
 from s1data.emulator.words import Refused
 
 if TYPE_CHECKING:
@@ -52,12 +53,13 @@ class Door:
 
     def note(self, request: web.Request, status: int, fault: str | None = None) -> None:
         """Notes a call that generated nothing."""
-        self._minds.witness.note(
+        entry = Entry(
             protocol="gemini" if is_gemini(request) else "openai",
             call=request.match_info.route.name or "unknown",
             status=status,
             fault=fault,
         )
+        self._minds.witness.note(entry)
 
     def _refused(self, request: web.Request, refused: Refused) -> web.Response:
         self.note(request, refused.status)
@@ -87,10 +89,10 @@ def is_gemini(request: web.Request) -> bool:
     return name is not None and name not in _OPENAI
 
 
-def sample_of(request: web.Request) -> int:
-    """Which of several samples the client says this is."""
-    told = request.headers.get("X-S1Data-Sample", "0")
-    return int(told) if told.isdecimal() else 0
+def sample_of(request: web.Request) -> int | None:
+    """Which of several samples the client says this is, if it does."""
+    told = request.headers.get("X-S1Data-Sample", "")
+    return int(told) if told.isdecimal() else None
 
 
 async def body_of(request: web.Request) -> dict[str, Any]:

@@ -36,7 +36,7 @@ _STATUS: Final = {
 _TYPE: Final = "type.googleapis.com/google.rpc."
 
 
-def asked(model: str, body: Any, sample: int, call: Call) -> Asked:  # noqa: ANN401 - JSON
+def asked(model: str, body: Any, sample: int | None, call: Call) -> Asked:  # noqa: ANN401 - JSON
     """Reads a GenerateContentRequest; Refused (400) where it is none."""
     plain = _camel(body) if isinstance(body, dict) else {}
     plain.pop("model", None)  # a batch request names it inside, an online one in the path
@@ -58,8 +58,9 @@ def asked(model: str, body: Any, sample: int, call: Call) -> Asked:  # noqa: ANN
         model=model,
         prompt=prompt,
         system=system,
-        material=digest.of_value(["gemini", model, plain, sample]),
-        sample=sample,
+        material=digest.of_value(["gemini", model, plain, sample or 0]),
+        sample=sample or 0,
+        numbered=sample is not None,
         seed=seed,
         max_tokens=config.get("maxOutputTokens"),
         thinking_budget=thinking.get("thinkingBudget"),

@@ -168,12 +168,12 @@ class Jobs:
         made.generated = True
         return {"responsesFile": made.name}
 
-    def _one(self, job: Job, place: int, key: Any, body: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401
+    def _one(self, job: Job, place: int, key: Any, body: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - JSON
         told = {"metadata" if job.inlined else "key": key}
         if job.fate == "partial" and place % 2:
             return {**told, "error": {"code": 13, "message": "An internal error has occurred."}}
         try:
-            asked = gemini.asked(job.model, body, 0, "batch")
+            asked = gemini.asked(job.model, body, None, "batch")
             answer = self._minds.answer(asked, job=job.name)
         except Refused as refused:
             return {**told, "error": {"code": 3, "message": refused.message}}

@@ -16,7 +16,7 @@ from s1data.emulator.faults import changed, limited, struck_by
 from s1data.emulator.recorded import Recorded
 from s1data.emulator.roles import Knowledge, reply
 from s1data.emulator.script import UNANSWERED, Fault, Persona, Script
-from s1data.emulator.witness import Witness
+from s1data.emulator.witness import Entry, Witness
 from s1data.emulator.words import Asked, Refused, Said
 
 BATCH_SHARE = 0.5
@@ -102,7 +102,7 @@ class Minds:
         whole = answer.fault not in UNANSWERED | {
             Fault.DROP_BODY, Fault.CUT_JSON, Fault.EMPTY_BODY,
         }  # fmt: skip
-        self.witness.note(
+        entry = Entry(
             protocol=asked.protocol,
             call=asked.call if job is None else "batch",
             model=asked.model,
@@ -122,6 +122,7 @@ class Minds:
             usd=(usd if job is None else usd * BATCH_SHARE) if said else None,
             job=job,
         )
+        self.witness.note(entry)
 
     def _say(self, asked: Asked, fault: Fault | None, place: int) -> Said:
         one = replace(asked, sample=asked.sample + place) if place else asked

@@ -36,7 +36,7 @@ _FAILURES: Final = {
 _TOKEN: Final = re.compile(r"\s*\S{1,6}|\s+")
 
 
-def asked(body: Any, sample: int, call: Call) -> Asked:  # noqa: ANN401 - JSON
+def asked(body: Any, sample: int | None, call: Call) -> Asked:  # noqa: ANN401 - JSON
     """Reads a chat or completions request; Refused (400) where it is none."""
     try:
         if call == "chat":
@@ -60,8 +60,9 @@ def asked(body: Any, sample: int, call: Call) -> Asked:  # noqa: ANN401 - JSON
         model=model,
         prompt=prompt,
         system=system,
-        material=digest.of_value(["openai", call, decides, sample]),
-        sample=sample,
+        material=digest.of_value(["openai", call, decides, sample or 0]),
+        sample=sample or 0,
+        numbered=sample is not None,
         seed=body.get("seed") or 0,
         max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
@@ -144,6 +145,9 @@ def _message(said: Said, persona: Persona) -> dict[str, Any]:
             message["content"] = _think(said) + said.answer
         else:
             message[persona.reasoning] = shown
+            if said.trace == "summary":
+                # As routers mark it; nothing else tells a summary from the thinking itself.
+                message["reasoning_details"] = [{"type": "reasoning.summary", "summary": shown}]
     return message
 
 

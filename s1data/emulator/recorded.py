@@ -60,7 +60,9 @@ class Recorded:
             raise Refused(
                 400, "INVALID_ARGUMENT", f"replay: nothing of {model} is recorded for this question"
             )
-        thinking, answer, finish = replies[(asked.sample + asked.seed) % len(replies)]
+        # A client that numbers its samples moves the seed as well: counting both skips every other.
+        which = asked.sample if asked.numbered else asked.sample + asked.seed
+        thinking, answer, finish = replies[which % len(replies)]
         return Said(
             role="recorded",
             question=text_id(self._texts[place]),

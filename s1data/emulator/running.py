@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import polars as pl
 from aiohttp import web
@@ -96,8 +96,8 @@ class Emulator:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 
-    def _call(self, what: Callable[[], object]) -> None:
-        asyncio.run_coroutine_threadsafe(what(), self._loop).result()  # type: ignore[arg-type]
+    def _call(self, what: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        asyncio.run_coroutine_threadsafe(what(), self._loop).result()
 
     async def _start(self) -> None:
         self._runner, self._port = await _listen(self._minds, self._port)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,9 +21,9 @@ from s1data.emulator.script import ScriptError
 class Entry:
     """One request; counts are None where nothing was generated."""
 
-    number: int
-    """Order of answering, from 1."""
-    at: str
+    number: int = 0
+    """Order of answering, from 1; it and the time are the witness's to set."""
+    at: str = ""
     protocol: str
     call: str
     """generate, stream, chat, completions, score, batch, or the name of another call."""
@@ -74,17 +74,16 @@ class Witness:
         except OSError as error:
             raise ScriptError(f"log {path}: {error.strerror}") from None
 
-    def note(self, **told: object) -> Entry:
-        """Writes one entry."""
+    def note(self, told: Entry) -> None:
+        """Writes one entry, with its number and time."""
         with self._lock:
             at = datetime.now(UTC).isoformat(timespec="milliseconds")
-            entry = Entry(number=len(self._entries) + 1, at=at, **told)  # type: ignore[arg-type]
+            entry = replace(told, number=len(self._entries) + 1, at=at)
             self._entries.append(entry)
             if self._file is not None:
                 self._file.write(orjson.dumps(asdict(entry), option=orjson.OPT_APPEND_NEWLINE))
             if entry.answer_tokens is not None and entry.model is not None:
                 self._charge(self._bill.setdefault(entry.model, Bill()), entry)
-        return entry
 
     @staticmethod
     def _charge(bill: Bill, entry: Entry) -> None:

@@ -29,6 +29,8 @@ class Asked:
     material: str
     """Hex sha256 of all that decides the reply: model, body and sample."""
     sample: int = 0
+    numbered: bool = False
+    """Whether the client says which sample this is; its seed then need not."""
     seed: int = 0
     max_tokens: int | None = None
     thinking_budget: int | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from s1data.models.outcome import POLICIES, Outcome, Policy
 from s1data.models.protocol import Model, ModelError, Scored
-from s1data.models.reply import Reply, TraceKind
+from s1data.models.reply import Reply, Told, TraceKind
 from s1data.models.request import Request
 from s1data.models.spec import ModelSpec, Thinking
 
@@ -24,5 +24,6 @@ __all__ = [
     "Request",
     "Scored",
     "Thinking",
+    "Told",
     "TraceKind",
 ]

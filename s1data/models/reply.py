@@ -19,13 +19,9 @@ class TraceKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """One reply, or one named failure that is for good."""
+class Told:
+    """What a service's reply says, read out of its body."""
 
-    key: str
-    """`Request.key`."""
-    provider: str
-    model: str
     outcome: Outcome
     trace_kind: TraceKind = TraceKind.NONE
     thinking: str | None = None
@@ -38,6 +34,16 @@ class Reply:
     """Tokens as the service counts them; None where it does not say. Thinking is not in answer."""
     detail: str | None = None
     """One line about a failure: status and message of the service, with no secret in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply(Told):
+    """One reply, or one named failure that is for good."""
+
+    key: str
+    """`Request.key`."""
+    provider: str
+    model: str
     raw: str | None = None
     """The body as received (JSON text)."""
     origin: str = "live"

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 from s1data.errors import RecipeError
 from s1data.models import ModelError, ModelSpec, Outcome, Reply, Request, Scored
 from s1data.providers import gemini_bodies
+from s1data.providers.checking import MAX_TOKENS, READY, in_time, refused
 from s1data.providers.connections import checked_url, find_key, reach, transport_failure
 from s1data.providers.failures import cure_of, failure, one_line, outcome_of, seconds_to_wait
-from s1data.providers.replies import READY, Sending, mapping
+from s1data.providers.replies import Sending, mapping
+from s1data.providers.samples import headers_of, seed_of
 
 if TYPE_CHECKING:
     import aiohttp
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from google.genai import errors, types
 
 SERVICE: Final = "https://generativelanguage.googleapis.com"
-CHECK_SECONDS: Final = 60.0
 _HARMS: Final = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
 
 
@@ -78,15 +79,10 @@ class Gemini:
 
     async def check(self) -> None:
         await reach(self._url, self._who)
-        settings = dict(self._spec) | {"prompt": READY, "max_tokens": 16}
-        try:
-            async with asyncio.timeout(CHECK_SECONDS):
-                reply = await self.ask(Request(**settings))
-        except TimeoutError:
-            got = f"no reply to a tiny request in {CHECK_SECONDS:.0f} s"
-            raise failure(self._who, Outcome.TIMEOUT, got) from None
+        settings = dict(self._spec) | {"prompt": READY, "max_tokens": MAX_TOKENS}
+        reply = await in_time(self.ask(Request(**settings)), self._who)
         if reply.outcome is Outcome.BAD_REQUEST:
-            raise ModelError(f"{reply.detail}; mend the model's settings", reply.outcome)
+            raise refused(reply.detail)
 
     async def close(self) -> None:
         if self._open is not None:
@@ -104,7 +100,7 @@ class Gemini:
         try:
             async with asyncio.timeout(self._timeout):
                 made = await client.aio.models.generate_content(
-                    model=request.model, contents=request.prompt, config=_config(request)
+                    model=request.model, contents=request.prompt, config=_config(request, self._url)
                 )
         except errors.APIError as error:
             raise self._refusal(error) from None
@@ -186,7 +182,7 @@ def _retry_info(details: list[dict[str, Any]]) -> float | None:
     return None
 
 
-def _config(request: Request) -> types.GenerateContentConfig:
+def _config(request: Request, url: str) -> types.GenerateContentConfig:
     from google.genai import types
 
     extra = dict(request.extra)
@@ -199,6 +195,7 @@ def _config(request: Request) -> types.GenerateContentConfig:
             thinking_budget=request.thinking.budget,
             thinking_level=types.ThinkingLevel(level.upper()) if level else None,
         )
+    headers = headers_of(request, url)
     safety = None
     if request.safety == "off":
         off = types.HarmBlockThreshold.OFF
@@ -212,12 +209,14 @@ def _config(request: Request) -> types.GenerateContentConfig:
         top_p=request.top_p,
         max_output_tokens=request.max_tokens,
         stop_sequences=list(request.stop) or None,
-        seed=request.seed,
+        seed=seed_of(request),
         thinking_config=thinking,
         safety_settings=safety,
         automatic_continuation=False,
         should_return_http_response=True,
-        http_options=types.HttpOptions(extra_body=extra) if extra else None,
+        http_options=types.HttpOptions(extra_body=extra or None, headers=headers or None)
+        if extra or headers
+        else None,
         **known,
     )
 

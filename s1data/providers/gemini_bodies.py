@@ -7,19 +7,18 @@ The raw chain of thought that s1 was made from came as two unmarked parts.
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
-from s1data.models import Outcome, Request, TraceKind
+from s1data.models import Outcome, Request, Told, TraceKind
 from s1data.providers.failures import failure
 from s1data.providers.replies import (
-    Told,
     count,
     ending,
     first,
     leaks,
     mapping,
     one_thought,
+    parsed,
     text,
     wants_thoughts,
 )
@@ -47,29 +46,26 @@ def read(body: str, request: Request, who: str) -> Told:
     """What a body says; ModelError where it was cut short or is not the model's."""
     if not body.strip():
         return Told(outcome=Outcome.EMPTY, detail="an empty body")
-    try:
-        parsed = json.loads(body)
-    except ValueError:
-        raise failure(who, Outcome.DROPPED, "a body that is not whole JSON", billed=True) from None
-    if not isinstance(parsed, dict):
+    told = parsed(body, who)
+    if not isinstance(told, dict):
         return Told(outcome=Outcome.MALFORMED, detail="a body that is no object")
-    usage = mapping(parsed.get("usageMetadata"))
+    usage = mapping(told.get("usageMetadata"))
     tokens: dict[str, Any] = {
         "prompt_tokens": count(usage.get("promptTokenCount")),
         "thinking_tokens": count(usage.get("thoughtsTokenCount")),
         "answer_tokens": count(usage.get("candidatesTokenCount")),
     }
-    block = text(mapping(parsed.get("promptFeedback")).get("blockReason"))
+    block = text(mapping(told.get("promptFeedback")).get("blockReason"))
     if block:
         outcome = _BLOCKED.get(block, Outcome.BLOCKED)
         return Told(outcome=outcome, finish=block, detail=f"prompt blocked: {block}", **tokens)
-    candidate = first(parsed.get("candidates"))
+    candidate = first(told.get("candidates"))
     if not candidate:
         return Told(outcome=Outcome.EMPTY, detail="no candidates", **tokens)
     finish = text(candidate.get("finishReason"))
     if finish == "PUP_LIMITED_DISABLED":
         raise failure(who, Outcome.AUTH, "the account is limited or disabled", "see its console")
-    thinking, answer, trace_kind = _parts(candidate, tokens["thinking_tokens"], request)
+    thinking, answer, trace_kind = _parts(candidate, tokens, request)
     detail = None
     if finish == "STOP" or finish in _CUT:
         outcome = ending(
@@ -95,7 +91,7 @@ def read(body: str, request: Request, who: str) -> Told:
 
 
 def _parts(
-    candidate: dict[str, Any], counted: int | None, request: Request
+    candidate: dict[str, Any], tokens: dict[str, Any], request: Request
 ) -> tuple[str, str, TraceKind]:
     content = mapping(candidate.get("content")).get("parts")
     parts = [mapping(part) for part in content] if isinstance(content, list) else []
@@ -103,8 +99,13 @@ def _parts(
     plain = [text(part.get("text")) for part in parts if part.get("thought") is not True]
     plain = [part for part in plain if part]
     summary = "".join(marked)
+    counted = tokens["thinking_tokens"]
     if not summary and len(plain) == 2 and _is_raw(plain[0], counted, request):
         return plain[0], plain[1], TraceKind.RAW
+    # Where no token of an answer was counted, the reply ended inside its thinking or just after.
+    unanswered = not summary and len(plain) == 1 and not tokens["answer_tokens"]
+    if unanswered and wants_thoughts(request) and one_thought(plain[0], counted):
+        return plain[0], "", TraceKind.RAW
     answer = "".join(plain)
     if leaks(answer):
         return summary, answer, TraceKind.LEAKED

@@ -10,18 +10,19 @@ import json
 import re
 from typing import Any, Final
 
-from s1data.models import Outcome, Request, Scored, TraceKind
+from s1data.models import Outcome, Request, Scored, Told, TraceKind
 from s1data.providers.failures import failure, one_line, outcome_of
 from s1data.providers.replies import (
-    Told,
     count,
     ending,
     first,
     leaks,
     mapping,
+    parsed,
     text,
     wants_thoughts,
 )
+from s1data.providers.samples import seed_of
 
 _ENDED: Final = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn"})
 _CUT: Final = frozenset({"length", "max_tokens"})
@@ -42,7 +43,7 @@ def body_of(request: Request, max_tokens: int | None) -> dict[str, Any]:
         "top_p": request.top_p,
         "max_tokens": max_tokens,
         "stop": list(request.stop) or None,
-        "seed": request.seed,
+        "seed": seed_of(request),
     }
     body |= {name: value for name, value in named.items() if value is not None}
     return body | dict(request.extra)
@@ -52,12 +53,12 @@ def read(body: str, request: Request, who: str) -> Told:
     """What a body says; ModelError where it was cut short or is not the model's."""
     if not body.strip():
         return Told(outcome=Outcome.EMPTY, detail="an empty body")
-    parsed = _parsed(body, who)
-    choice = first(parsed.get("choices"))
-    usage = mapping(parsed.get("usage"))
+    told = _object(body, who)
+    choice = first(told.get("choices"))
+    usage = mapping(told.get("usage"))
     prompt_tokens = count(usage.get("prompt_tokens"))
     if not choice:
-        outcome = Outcome.EMPTY if "choices" in parsed else Outcome.MALFORMED
+        outcome = Outcome.EMPTY if "choices" in told else Outcome.MALFORMED
         return Told(outcome=outcome, detail="no choices", prompt_tokens=prompt_tokens)
     finish = text(choice.get("finish_reason"))
     message = mapping(choice.get("message"))
@@ -95,7 +96,7 @@ def scored(body: str, request: Request, who: str) -> Scored:
 
     A token that holds the end of the prompt and the start of the text counts to the text.
     """
-    told = mapping(first(_parsed(body, who).get("choices")).get("logprobs"))
+    told = mapping(first(_object(body, who).get("choices")).get("logprobs"))
     columns = [told.get(name) for name in ("tokens", "token_logprobs", "text_offset")]
     if not all(isinstance(column, list) for column in columns):
         raise failure(
@@ -158,18 +159,14 @@ def clamped(request: Request, context: int | None) -> int | None:
     return min(request.max_tokens, room) if room > 0 else request.max_tokens
 
 
-def _parsed(body: str, who: str) -> dict[str, Any]:
-    try:
-        parsed = json.loads(body)
-    except ValueError:
-        raise failure(who, Outcome.DROPPED, "a body that is not whole JSON", billed=True) from None
-    parsed = mapping(parsed)
-    if error := mapping(parsed.get("error")):
+def _object(body: str, who: str) -> dict[str, Any]:
+    told = mapping(parsed(body, who))
+    if error := mapping(told.get("error")):
         # Routers pass on the failure of the server behind them with a status of 200.
         code = count(error.get("code")) or 500
         got = one_line(f"{code}: {text(error.get('message'))}")
         raise failure(who, outcome_of(code), got)
-    return parsed
+    return told
 
 
 def _thoughts(message: dict[str, Any], content: str) -> tuple[str, str, str]:

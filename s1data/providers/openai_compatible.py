@@ -15,17 +15,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from s1data.models import ModelError, ModelSpec, Outcome, Reply, Request, Scored
+from s1data.models import ModelError, ModelSpec, Outcome, Reply, Request, Scored, Told
 from s1data.providers import openai_bodies
+from s1data.providers.checking import MAX_TOKENS, READY, in_time, refused
 from s1data.providers.connections import checked_url, find_key, reach, transport_failure
 from s1data.providers.failures import cure_of, failure, one_line, outcome_of, seconds_to_wait
-from s1data.providers.replies import READY, Sending, Told, mapping, text
+from s1data.providers.replies import Sending, mapping, text
+from s1data.providers.samples import headers_of
 
 if TYPE_CHECKING:
     import openai
 
 SERVICE: Final = "https://api.openai.com/v1"
-CHECK_SECONDS: Final = 60.0
 _ELSEWHERE: Final = frozenset(
     {Outcome.DROPPED, Outcome.OVERLOADED, Outcome.QUOTA_MINUTE, Outcome.QUOTA_DAY}
 )
@@ -130,25 +131,20 @@ class OpenAICompatible:
     async def _check(self, endpoint: _Endpoint) -> None:
         who = self._who(endpoint)
         await reach(endpoint.url, who)
-        settings: dict[str, Any] = dict(self._spec) | {"prompt": READY, "max_tokens": 16}
+        settings: dict[str, Any] = dict(self._spec) | {"prompt": READY, "max_tokens": MAX_TOKENS}
         if "max_completion_tokens" in dict(self._spec.extra):
-            extra = dict(self._spec.extra) | {"max_completion_tokens": 16}
+            extra = dict(self._spec.extra) | {"max_completion_tokens": MAX_TOKENS}
             settings |= {"max_tokens": None, "extra": extra}
         request = Request(**settings)
         path = "/chat/completions" if request.mode == "chat" else "/completions"
+        tiny = openai_bodies.body_of(request, request.max_tokens)
         try:
-            async with asyncio.timeout(CHECK_SECONDS):
-                body = await self._post_to(
-                    endpoint, path, openai_bodies.body_of(request, request.max_tokens)
-                )
+            body = await in_time(self._post_to(endpoint, path, request, tiny), who)
         except _FilteredError:
             return
-        except TimeoutError:
-            got = f"no reply to a tiny request in {CHECK_SECONDS:.0f} s"
-            raise failure(who, Outcome.TIMEOUT, got) from None
         except ModelError as error:
             if error.outcome is Outcome.BAD_REQUEST:
-                raise ModelError(f"{error}; mend the model's settings", error.outcome) from None
+                raise refused(str(error)) from None
             raise
         openai_bodies.read(body, request, who)
 
@@ -184,7 +180,7 @@ class OpenAICompatible:
             await self._learn_context(endpoint, request.model)
             allowed = openai_bodies.clamped(request, endpoint.context)
         try:
-            return await self._post_to(endpoint, path, body_for(allowed))
+            return await self._post_to(endpoint, path, request, body_for(allowed))
         except ModelError as error:
             room = openai_bodies.room_in(str(error))
             if error.outcome is not Outcome.BAD_REQUEST or room is None or allowed is None:
@@ -193,7 +189,7 @@ class OpenAICompatible:
             endpoint.context = room[0]
             if not 0 < room[0] - room[1] < allowed:
                 raise
-            return await self._post_to(endpoint, path, body_for(room[0] - room[1]))
+            return await self._post_to(endpoint, path, request, body_for(room[0] - room[1]))
 
     async def _learn_context(self, endpoint: _Endpoint, model: str) -> None:
         if endpoint.told_context:
@@ -202,7 +198,7 @@ class OpenAICompatible:
             if endpoint.told_context:
                 return
             try:
-                listed = await self._request(endpoint, "GET", "/models", None, seconds=5.0)
+                listed = await self._request(endpoint, "/models", seconds=5.0)
             except ModelError as error:
                 # Many hosts list no models; one that is down is asked again when it is up.
                 endpoint.told_context = error.outcome not in _UNWELL
@@ -210,9 +206,12 @@ class OpenAICompatible:
             endpoint.told_context = True
             endpoint.context = openai_bodies.context_of(listed, model)
 
-    async def _post_to(self, endpoint: _Endpoint, path: str, body: dict[str, Any]) -> str:
+    async def _post_to(
+        self, endpoint: _Endpoint, path: str, request: Request, body: dict[str, Any]
+    ) -> str:
+        headers = headers_of(request, endpoint.url)
         try:
-            answer = await self._request(endpoint, "POST", path, body, seconds=self._timeout)
+            answer = await self._request(endpoint, path, body, headers, seconds=self._timeout)
         except ModelError as error:
             endpoint.failing(error)
             raise
@@ -220,20 +219,30 @@ class OpenAICompatible:
         return answer
 
     async def _request(
-        self, endpoint: _Endpoint, method: str, path: str, body: object, *, seconds: float
+        self,
+        endpoint: _Endpoint,
+        path: str,
+        body: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        seconds: float,
     ) -> str:
+        """The text that a POST of the body, or a GET where there is none, is answered with."""
         import httpx2
         import openai
 
-        client = self._client(endpoint)
+        client, url = self._client(endpoint), endpoint.url + path
         who = self._who(endpoint)
         try:
             async with asyncio.timeout(seconds):
-                if method == "GET":
-                    response = await client.get(path, cast_to=httpx2.Response)
+                if body is None:
+                    response = await client.get(url, cast_to=httpx2.Response)
                 else:
-                    response = await client.post(path, cast_to=httpx2.Response, body=body)
-                return response.text
+                    response = await client.post(
+                        url, cast_to=httpx2.Response, body=body, options={"headers": headers or {}}
+                    )
+                # JSON is UTF-8; looking up another charset took a twentieth of a request's CPU.
+                return response.content.decode(errors="replace")
         except openai.APIStatusError as error:
             raise self._refusal(error, who) from None
         except (openai.APIConnectionError, httpx2.TransportError, OSError) as error:

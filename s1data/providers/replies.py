@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from s1data.models import ModelError, Outcome, Reply, Request, TraceKind
+from s1data.models import ModelError, Outcome, Reply, Request, Told, TraceKind
+from s1data.providers.failures import failure
 
-READY: Final = "Reply with the one word: ready."
-"""The tiny request that a model answers before a run pays for more."""
 _LEAKED: Final = re.compile(r"\s*(\*\*)?(THOUGHTS?:|<(think|thinking|thought|thoughts)>)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What a service's reply says, read out of its body."""
-
-    outcome: Outcome
-    trace_kind: TraceKind = TraceKind.NONE
-    thinking: str | None = None
-    answer: str | None = None
-    finish: str | None = None
-    prompt_tokens: int | None = None
-    thinking_tokens: int | None = None
-    answer_tokens: int | None = None
-    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +25,7 @@ class Sending:
 
     def reply(self, told: Told, raw: str | None = None) -> Reply:
         """The reply to it."""
-        values = {name: getattr(told, name) for name in Told.__slots__}
+        values = {one.name: getattr(told, one.name) for one in fields(Told)}
         return Reply(
             key=self.request.key,
             provider=self.request.provider,
@@ -54,6 +39,14 @@ class Sending:
     def refused(self, error: ModelError) -> Reply:
         """The reply that a refusal for good is."""
         return self.reply(Told(outcome=error.outcome, detail=str(error)))
+
+
+def parsed(body: str, who: str) -> Any:  # noqa: ANN401 - JSON
+    """The JSON of a body; ModelError where it was cut short or is none."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        raise failure(who, Outcome.DROPPED, "a body that is not whole JSON", billed=True) from None
 
 
 def wants_thoughts(request: Request) -> bool:

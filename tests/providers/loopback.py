@@ -4,7 +4,11 @@ import asyncio
 import contextlib
 import json
 
+import pytest
 from aiohttp import web
+
+from s1data.models import ModelError
+from s1data.providers import open_model
 
 
 class Server:
@@ -80,6 +84,40 @@ async def closing(model):
         yield model
     finally:
         await model.close()
+
+
+def failing(act, spec, request, key):
+    """The error that an act of the server ends a request with, told in one line; sent once."""
+
+    async def run():
+        async with (
+            Server(act) as server,
+            closing(open_model(spec, [server.url], key, 5.0)) as model,
+        ):
+            with pytest.raises(ModelError) as caught:
+                await model.ask(request)
+            assert len(server.seen) == 1
+            return caught.value
+
+    error = asyncio.run(run())
+    assert "\n" not in str(error)
+    assert key not in repr(error)
+    return error
+
+
+def failing_check(act, spec, key):
+    """The error that an act of the server ends a check with; sent once, the key not told."""
+
+    async def run():
+        async with Server(act) as server, closing(open_model(spec, [server.url], key)) as model:
+            with pytest.raises(ModelError) as caught:
+                await model.check()
+            assert len(server.seen) == 1
+            return caught.value
+
+    error = asyncio.run(run())
+    assert key not in repr(error)
+    return error
 
 
 def closed_port():

@@ -9,7 +9,16 @@ import pytest
 from s1data.errors import RecipeError
 from s1data.models import ModelError, ModelSpec, Outcome, Request, Thinking, TraceKind
 from s1data.providers import open_model
-from tests.providers.loopback import Server, closed_port, closing, drops, says, sleeps
+from tests.providers.loopback import (
+    Server,
+    closed_port,
+    closing,
+    drops,
+    failing,
+    failing_check,
+    says,
+    sleeps,
+)
 
 KEY = "planted-key-0123456789"
 SPEC = {"provider": "gemini", "model": "gemini-2.5-flash", "thinking": Thinking(budget=1024)}
@@ -68,6 +77,20 @@ REPLIES = {
         says(candidate({"text": LONG}, ANSWER, thoughtsTokenCount=140)),
         Outcome.OK,
         TraceKind.RAW,
+    ),
+    "one unmarked part as long as the thinking, and no answer counted": (
+        says(
+            candidate(
+                {"text": LONG}, finish="MAX_TOKENS", thoughtsTokenCount=140, candidatesTokenCount=0
+            )
+        ),
+        Outcome.CUT_THINKING,
+        TraceKind.RAW,
+    ),
+    "one unmarked part too short for the thinking that was counted": (
+        says(candidate(ANSWER, thoughtsTokenCount=140, candidatesTokenCount=0)),
+        Outcome.OK_WITHOUT_THOUGHTS,
+        TraceKind.NONE,
     ),
     "two unmarked parts, the first too short": (
         says(candidate({"text": "It "}, {"text": "is 42."}, thoughtsTokenCount=140)),
@@ -200,21 +223,8 @@ def test_a_reply_has_its_outcome_and_the_kind_of_its_trace(case):
 @pytest.mark.parametrize("case", ERRORS)
 def test_a_failure_is_sent_once_and_told_in_one_line_without_the_key(case):
     act, outcome, wait, billed = ERRORS[case]
-
-    async def run():
-        async with (
-            Server(act) as server,
-            closing(open_model(spec(), [server.url], KEY, 5.0)) as model,
-        ):
-            with pytest.raises(ModelError) as caught:
-                await model.ask(request())
-            return caught.value, len(server.seen)
-
-    error_, sent = asyncio.run(run())
+    error_ = failing(act, spec(), request(), KEY)
     assert (error_.outcome, error_.retry_after, error_.billed) == (outcome, wait, billed)
-    assert sent == 1
-    assert "\n" not in str(error_)
-    assert KEY not in repr(error_)
 
 
 def test_a_reply_that_does_not_come_is_a_timeout_and_may_be_billed():
@@ -265,6 +275,14 @@ def test_the_server_gets_every_setting_under_its_own_name():
     assert KEY not in server.paths[0]
 
 
+def test_a_seed_moves_with_the_sample_and_is_not_made_up():
+    sent = [
+        ask(says(candidate(ANSWER)), made=request(sample=2, **seed))[1].seen[0]
+        for seed in ({"seed": 3}, {})
+    ]
+    assert [body["generationConfig"].get("seed") for body in sent] == [5, None]
+
+
 def test_a_level_of_thinking_is_sent():
     _, server = ask(says(candidate(ANSWER)), thinking=Thinking(level="low"))
     assert "LOW" in server.seen[0]["generationConfig"]["thinkingConfig"].values()
@@ -284,14 +302,9 @@ def test_a_key_that_a_server_echoes_is_not_kept():
     ],
 )
 def test_the_check_names_cause_and_cure_and_sends_one_request(act, outcome, named):
-    async def run():
-        async with Server(act) as server, closing(open_model(spec(), [server.url], KEY)) as model:
-            with pytest.raises(ModelError, match=named) as caught:
-                await model.check()
-            assert caught.value.outcome is outcome
-            assert len(server.seen) == 1
-
-    asyncio.run(run())
+    error_ = failing_check(act, spec(), KEY)
+    assert error_.outcome is outcome
+    assert named in str(error_)
 
 
 def test_the_check_passes_on_a_tiny_reply_cut_at_its_limit():
@@ -343,4 +356,4 @@ def test_what_gemini_cannot_do_is_refused_when_it_is_opened():
     with pytest.raises(RecipeError, match="completions"):
         open_model(spec(mode="completions"), key=KEY)
     with pytest.raises(RecipeError, match="one endpoint"):
-        open_model(spec(), ["http://a", "http://b"], KEY)
+        open_model(spec(), ["http://one.invalid", "http://two.invalid"], KEY)

@@ -70,19 +70,19 @@ def test_a_service_without_a_key_is_refused_with_the_variables_name(spec, variab
 def test_a_general_key_is_not_sent_to_another_machine_in_the_clear(monkeypatch):
     monkeypatch.setenv("GEMINI_API_KEY", "secret-0123456789")
     with pytest.raises(ModelError, match="S1DATA_KEY_TEACHER"):
-        open_model(GEMINI, ["http://10.0.0.7:8000"], name="teacher")
+        open_model(GEMINI, ["http://192.0.2.7:8000"], name="teacher")
 
 
 @pytest.mark.parametrize("spec", [GEMINI, OPENAI])
 @pytest.mark.parametrize(
     "url",
     [
-        "http://user:hunter2@host/v1",
-        "https://host/v1?key=hunter2",
-        "https://host/#hunter2",
+        "http://user:hunter2@host.invalid/v1",
+        "https://host.invalid/v1?key=hunter2",
+        "https://host.invalid/#hunter2",
         "hunter2",
-        "ftp://host/hunter2",
-        "http://host:hunter2/",
+        "ftp://host.invalid/hunter2",
+        "http://host.invalid:hunter2/",
     ],
 )
 def test_an_address_with_a_secret_or_of_no_use_is_refused_and_not_repeated(spec, url):

@@ -7,7 +7,16 @@ import pytest
 
 from s1data.models import ModelError, ModelSpec, Outcome, Request, Thinking, TraceKind
 from s1data.providers import open_model
-from tests.providers.loopback import Server, closed_port, closing, drops, says, sleeps
+from tests.providers.loopback import (
+    Server,
+    closed_port,
+    closing,
+    drops,
+    failing,
+    failing_check,
+    says,
+    sleeps,
+)
 
 KEY = "planted-key-0123456789"
 SPEC = {"provider": "openai_compatible", "model": "qwen"}
@@ -36,7 +45,9 @@ def error(status, message="no", headers=None, **more):
 def ask(*acts, models=None, timeout=5.0, **settings):
     async def case():
         async with Server(*acts, models=models) as server:
-            made = ModelSpec(**(SPEC | {k: v for k, v in settings.items() if k != "prompt"}))
+            made = ModelSpec(
+                **(SPEC | {k: v for k, v in settings.items() if k in ModelSpec.model_fields})
+            )
             async with closing(open_model(made, [server.url + "/v1"], KEY, timeout)) as model:
                 return await model.ask(request(**settings)), server
 
@@ -162,21 +173,8 @@ def test_a_reply_has_its_outcome_its_thinking_and_the_kind_of_its_trace(case):
 @pytest.mark.parametrize("case", ERRORS)
 def test_a_failure_is_sent_once_and_told_in_one_line_without_the_key(case):
     act, outcome, wait, billed = ERRORS[case]
-
-    async def run():
-        async with (
-            Server(act) as server,
-            closing(open_model(ModelSpec(**SPEC), [server.url], KEY, 5.0)) as model,
-        ):
-            with pytest.raises(ModelError) as caught:
-                await model.ask(request())
-            return caught.value, len(server.seen)
-
-    error_, sent = asyncio.run(run())
+    error_ = failing(act, ModelSpec(**SPEC), request(), KEY)
     assert (error_.outcome, error_.retry_after, error_.billed) == (outcome, wait, billed)
-    assert sent == 1
-    assert "\n" not in str(error_)
-    assert KEY not in repr(error_)
 
 
 def test_a_reply_that_does_not_come_is_a_timeout_and_may_be_billed():
@@ -226,6 +224,11 @@ def test_chat_gets_every_setting_and_the_extra_fields():
     ]
     assert server.paths == ["/v1/chat/completions"]
     assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
+
+
+def test_a_seed_moves_with_the_sample_and_is_not_made_up():
+    sent = [ask(says(chat()), sample=2, **seed)[1].seen[0] for seed in ({"seed": 3}, {})]
+    assert [body.get("seed") for body in sent] == [5, None]
 
 
 def test_a_raw_prompt_goes_to_completions():
@@ -331,18 +334,9 @@ def test_requests_in_flight_are_shared_over_the_endpoints():
     ],
 )
 def test_the_check_names_cause_and_cure_and_sends_one_request(act, outcome, named):
-    async def run():
-        async with (
-            Server(act) as server,
-            closing(open_model(ModelSpec(**SPEC), [server.url], KEY)) as model,
-        ):
-            with pytest.raises(ModelError, match=named) as caught:
-                await model.check()
-            assert caught.value.outcome is outcome
-            assert KEY not in str(caught.value)
-            assert len(server.seen) == 1
-
-    asyncio.run(run())
+    error_ = failing_check(act, ModelSpec(**SPEC), KEY)
+    assert error_.outcome is outcome
+    assert named in str(error_)
 
 
 def score(body, **settings):
