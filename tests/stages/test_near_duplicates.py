@@ -70,6 +70,20 @@ def test_a_threshold_moves_on_the_scores_alone(texts, seed, higher):
             assert row not in dropped(apply(with_changes(stage, change), pool))
 
 
+@given(st.lists(WORDS, min_size=1, max_size=30), st.sampled_from([0.5, 0.8]), st.integers(0, 9))
+def test_acting_again_on_what_is_kept_drops_nothing(texts, threshold, seed):
+    stage = DropNearDuplicates(threshold=threshold, shingle=1, words_apart=None)
+    kept = act(stage, frame(*texts), HostileEngine({}, seed)).kept
+    assert act(stage, kept, HostileEngine({}, seed)).dropped.is_empty()
+
+
+@pytest.mark.parametrize("fields", [{"same_numbers": False}, {"words_apart": None}])
+def test_keys_hold_nothing_that_no_check_looks_at(fields):
+    whole, less = (DropNearDuplicates(**f).keys(frame(BASE)).columns for f in ({}, fields))
+    unused = {"same_numbers": "numbers", "words_apart": "words"}
+    assert set(whole) - set(less) == {unused[name] for name in fields}
+
+
 def test_a_large_bucket_of_equal_rows_keeps_one():
     outcome = apply(DropNearDuplicates(), frame(*[BASE] * 5_000))
     assert outcome.kept.height == 1
