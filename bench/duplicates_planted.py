@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import polars as pl
 
@@ -36,11 +36,11 @@ LINKS = {"row": pl.UInt32, "other": pl.UInt32, "score": pl.Float64}
 Links: TypeAlias = Callable[[pl.DataFrame, Path], pl.DataFrame]
 
 
-def survivors(**fields: Any) -> Links:
+def survivors(stage: DropDuplicates) -> Links:
     """Rows that `drop_duplicates` drops, and what for."""
 
     def links(pool: pl.DataFrame, home: Path) -> pl.DataFrame:
-        found = act(DropDuplicates(**fields), pool, engine(home)).artefact
+        found = act(stage, pool, engine(home)).artefact
         if found is None:
             return pl.DataFrame(schema=LINKS)
         return found.select("row", other="survivor_row", score=pl.lit(1.0))
@@ -67,9 +67,9 @@ def engine(home: Path) -> LocalEngine:
 NEAR = (0.5, 0.6, 0.7, 0.8, 0.9)
 SEMANTIC = (0.8, 0.85, 0.9, 0.95)
 METHODS: dict[str, tuple[Links, tuple[float, ...]]] = {
-    "exact": (survivors(methods=("exact",)), (1.0,)),
-    "normalised": (survivors(), (1.0,)),
-    "normalised, LaTeX": (survivors(normalisation=Normalisation()), (1.0,)),
+    "exact": (survivors(DropDuplicates(methods=("exact",))), (1.0,)),
+    "normalised": (survivors(DropDuplicates()), (1.0,)),
+    "normalised, LaTeX": (survivors(DropDuplicates(normalisation=Normalisation())), (1.0,)),
     "near": (pairs(DropNearDuplicates(threshold=min(NEAR))), NEAR),
     "near, any words": (pairs(DropNearDuplicates(threshold=min(NEAR), words_apart=None)), NEAR),
     "semantic": (pairs(DropSemanticDuplicates(threshold=min(SEMANTIC))), SEMANTIC),
