@@ -31,7 +31,7 @@ from s1data.stages.near_duplicates import DropNearDuplicates
 from s1data.stages.semantic_duplicates import DropSemanticDuplicates
 from s1data.stages.vectors import AddEmbedding
 
-QUESTIONS = 1_000
+QUESTIONS = 300
 LINKS = {"row": pl.UInt32, "other": pl.UInt32, "score": pl.Float64}
 Links: TypeAlias = Callable[[pl.DataFrame, Path], pl.DataFrame]
 

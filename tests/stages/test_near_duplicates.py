@@ -43,6 +43,25 @@ def test_what_is_alike_either_way_round(other, alike):
         assert (apply(DropNearDuplicates(), frame(*pair)).dropped.height == 1) == alike
 
 
+@pytest.mark.parametrize("better", [{"priority": 0}, {"solution": "x" * 9}])
+@pytest.mark.parametrize("best", [0, 1, 2])
+def test_of_all_that_are_linked_the_best_survives(better, best):
+    texts = [BASE, BASE.replace("in a yard", "in the yard"), BASE.replace("hens and", "hens,")]
+    rows = frame(*texts).with_columns(priority=pl.lit(1, pl.Int32), solution=pl.lit("x"))
+    is_best = pl.col("row") == best
+    rows = rows.with_columns(
+        pl.when(is_best)
+        .then(pl.lit(value))
+        .otherwise(pl.col(name))
+        .alias(name)
+        .cast(rows.schema[name])
+        for name, value in better.items()
+    )
+    outcome = act(DropNearDuplicates(threshold=0.6), rows, HostileEngine({}, 0))
+    assert outcome.kept["row"].to_list() == [best]
+    assert {how["survivor_row"] for how in dropped(outcome).values()} == {best}
+
+
 def test_each_check_can_be_switched_off():
     numbers, words = (
         frame(BASE, BASE.replace("12", "13")),

@@ -110,8 +110,16 @@ def test_equal_vectors_of_another_column_are_no_evidence(engine):
 
 
 def test_a_row_without_a_question_or_a_vector_is_kept(engine):
-    rows, vectors = at_angles([BASE, BASE, None, None], [0, 0, 0, 0], of=[BASE, None, BASE, None])
+    rows, vectors = at_angles([BASE, BASE, None, None], [0, 0, 0, 0], of=[BASE, None, BASE, BASE])
     assert dropped(DropSemanticDuplicates(), rows, vectors, engine) == {}
+
+
+@pytest.mark.parametrize("best", [0, 1])
+def test_the_better_row_survives(engine, best):
+    rows, vectors = at_angles([BASE, REWORDED], [0, 10])
+    rows = rows.with_columns(priority=(pl.col("row") != best).cast(pl.Int32))
+    found = dropped(DropSemanticDuplicates(), rows, vectors, engine)
+    assert {row: how["survivor_row"] for row, how in found.items()} == {1 - best: best}
 
 
 def test_all_pairs_are_looked_at_however_many_are_near(engine):
