@@ -25,6 +25,9 @@ ROWS = 59_000
 
 
 def main() -> None:
+    if not (REAL / "pool.parquet").exists():
+        print(f"no real questions in {REAL}: put them there or set S1DATA_REAL")
+        return
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
     real = pl.read_parquet(REAL / "pool.parquet", columns=["question"])
     copies = -(-rows // real.height)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import polars as pl
 
 from bench.ngram8 import REAL
-from bench.transformations import TRANSFORMATIONS, planted
+from bench.parts.transformations import TRANSFORMATIONS, planted
 from s1data.acting import act, with_places
 from s1data.engine import LocalEngine
 from s1data.stages.contamination import DropContaminated
@@ -85,6 +85,9 @@ def known() -> None:
 
 
 def main() -> None:
+    if not (REAL / "pool.parquet").exists():
+        print(f"no real questions in {REAL}: put them there or set S1DATA_REAL")
+        return
     changes()
     print()
     known()

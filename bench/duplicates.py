@@ -1,6 +1,6 @@
 """Near-duplicates of real questions: cost by size, one bucket of 50,000, and against datasketch.
 
-    python -m bench.duplicates
+    python -m bench.duplicates [ROWS …]
 
 Figures are CPU seconds in one process and ratios of them; wall time on a shared machine says
 little. With $DUPLICATES_PEER (an interpreter with datasketch and polars) the peer runs on the same
@@ -13,8 +13,10 @@ from __future__ import annotations
 import math
 import os
 import subprocess
+import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,8 @@ from s1data.stages.near_duplicates import DropNearDuplicates
 from s1data.stages.shingles import jaccard, shingles
 
 REAL = Path(os.environ.get("S1DATA_REAL") or Path(__file__).parents[2] / "shared" / "data")
+SIZES = (10_000, 59_000, 500_000)
+COMPARED = 59_000
 PLAIN = DropNearDuplicates(threshold=0.7, same_numbers=False, words_apart=None)
 
 
@@ -58,12 +62,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         seconds = {}
-        for rows in (10_000, 59_000, 500_000):
+        sizes = sorted(int(rows) for rows in sys.argv[1:]) or SIZES
+        for rows in sizes:
             seconds[rows], dropped = cost(resized(pool, rows), home)
             print(f"{rows:>8,} rows {seconds[rows]:7.2f} s CPU, {dropped:,} dropped")
-            if rows == 59_000:
+            if rows == COMPARED:
                 against_peer(pool, home, seconds[rows])
-        for low, high in ((10_000, 59_000), (59_000, 500_000)):
+        for low, high in pairwise(sizes):
             power = math.log(seconds[high] / seconds[low]) / math.log(high / low)
             print(f"{low:,} to {high:,}: exponent {power:.2f} (1 is linear)")
         same = with_places(pl.DataFrame({"question": ["What is the sum of 2 and 3?"] * 50_000}))
@@ -75,9 +80,15 @@ def against_peer(pool: pl.DataFrame, home: Path, ours: float) -> None:
     peer = os.environ.get("DUPLICATES_PEER")
     if not peer:
         return
-    texts = normalised(pool["question"].head(59_000), Normalisation())
+    texts = normalised(pool["question"].head(COMPARED), Normalisation())
     texts.rename("text").to_frame().write_parquet(home / "texts.parquet")
-    command = [peer, "-m", "bench.peers_duplicates", home / "texts.parquet", home / "peer.parquet"]
+    command = [
+        peer,
+        "-m",
+        "bench.parts.peer_datasketch",
+        home / "texts.parquet",
+        home / "peer.parquet",
+    ]
     subprocess.run(command, check=True)
     theirs = pl.read_parquet(home / "peer.parquet")
     lists = shingles(texts, 3)

@@ -76,7 +76,7 @@ class DropContaminated(HeldAgainst, GlobalFilter):
     named there are held against ``against`` only, and join nothing.
     """
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     reasons: ClassVar[Mapping[str, str]] = {
         "in_benchmark": (
             'its {column} matches item {item} of {benchmark} by {method}: "{span}"; '

@@ -11,16 +11,14 @@ Case means something in a question (``c1ccccc1`` is benzene and ``C1CCCCC1`` cyc
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import partial
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 import polars as pl
 from pydantic import Field, field_validator
 
-from s1data import normalising
-from s1data.normalising import Normalisation
+from s1data.normalising import Normalisation, normalised
 from s1data.stage import Engine, Evidence, GlobalFilter, Table
 from s1data.stages.linking import best_first
 
@@ -34,9 +32,15 @@ ARTEFACT: Final = pl.Schema(
         "survivor_id": pl.String(),
     }
 )
-MEANT: Final = frozenset({"<super>", "<sub>", "<fraction>", "<circle>"})
-"""Compatibility forms that mean something in a question: 2⁵ is not 25, ① not 1."""
-MARK: Final = "\ue000"
+PLAIN: Final = Normalisation(
+    zero_width=False,
+    look_alikes=False,
+    latex_spacing=False,
+    latex_synonyms=False,
+    text_wrappers=False,
+    math_delimiters=False,
+)
+"""Unicode and white space, and nothing else."""
 
 
 class DropDuplicates(GlobalFilter):
@@ -55,6 +59,7 @@ class DropDuplicates(GlobalFilter):
     ``exact``, ``normalised`` or ``case_folded``. ``score`` is 1.0 for all three.
     """
 
+    revision: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("question", "priority")
     uses: ClassVar[tuple[str, ...]] = ("solution", "answer")
     reasons: ClassVar[Mapping[str, str]] = {
@@ -103,12 +108,13 @@ class DropDuplicates(GlobalFilter):
         questions = rows.get_column("question")
         digests = {"exact": _digests(questions)}
         if "normalised" in self.methods:
-            how = self.normalisation
-            plain = normalised(questions) if how is None else normalising.normalised(questions, how)
+            plain = normalised(questions, self.normalisation or PLAIN)
             digests["normalised"] = _digests(plain)
             if self.fold_case:
                 folded = [None if text is None else text.casefold() for text in plain.to_list()]
-                digests["case_folded"] = _digests(normalised(pl.Series(folded, dtype=pl.String)))
+                digests["case_folded"] = _digests(
+                    normalised(pl.Series(folded, dtype=pl.String), PLAIN)
+                )
         return rows.select(
             "id",
             "row",
@@ -145,37 +151,6 @@ class DropDuplicates(GlobalFilter):
             "normalised": {"methods": ("exact",)},
         }
         return changes.get(evidence["method"])
-
-
-def normalised(texts: pl.Series) -> pl.Series:
-    """NFKC that keeps apart the forms that mean something (`MEANT`), and single spaces.
-
-    White space is what ``str.split`` takes for it.
-    """
-    apart = _kept_apart()
-    # Few texts have any of them, and to look for them is much faster than to translate.
-    has_some = texts.str.contains(f"[{''.join(map(chr, apart))}]")
-    plain: list[str | None] = []
-    for text, some in zip(texts.to_list(), has_some.to_list(), strict=True):
-        if text is None or text.isascii():
-            plain.append(text)
-        else:
-            whole = text.translate(apart) if some else text
-            plain.append(unicodedata.normalize("NFKC", whole))
-    return pl.Series(
-        texts.name, [None if text is None else " ".join(text.split()) for text in plain], pl.String
-    )
-
-
-@cache
-def _kept_apart() -> dict[int, str]:
-    """Each such character behind `MARK` and the name of its form, which NFKC leaves alone."""
-    found: dict[int, str] = {}
-    for code in range(0x80, 0x20000):  # no later plane has any
-        form, _, _ = unicodedata.decomposition(chr(code)).partition(" ")
-        if form in MEANT:
-            found[code] = f"{MARK}{form}{chr(code)}"
-    return found
 
 
 def worth(rows: pl.DataFrame) -> tuple[pl.Series, pl.Series]:

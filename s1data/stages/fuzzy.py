@@ -12,7 +12,7 @@ Numbers decide: a template with other numbers is another question, however alike
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -32,6 +32,14 @@ MOST_ITEMS: Final = 8
 """A text is held against so many items, those it shares most with."""
 SLACK: Final = 1.25
 """A window has so many times the words of its item."""
+NUMBER_WORDS: Final[Mapping[str, str]] = {
+    "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8",
+    "nine": "9", "ten": "10", "eleven": "11", "twelve": "12", "thirteen": "13", "fourteen": "14",
+    "fifteen": "15", "sixteen": "16", "seventeen": "17", "eighteen": "18", "nineteen": "19",
+    "twenty": "20", "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70",
+    "eighty": "80", "ninety": "90", "hundred": "100",
+}  # fmt: skip
+"""Numbers in words count as the same in digits; "one" is mostly a pronoun, and left out."""
 
 
 def loose(texts: pl.Series, how: Normalisation) -> tuple[pl.Series, pl.Series]:
@@ -164,4 +172,5 @@ def _window(words: Sequence[str], wanted: frozenset[tuple[str, ...]], size: int)
 
 
 def _numbers(words: Sequence[str]) -> Counter[str]:
-    return Counter(word for word in words if any(sign.isdigit() for sign in word))
+    spelt = (NUMBER_WORDS.get(word, word) for word in words)
+    return Counter(word for word in spelt if any(sign.isdigit() for sign in word))

@@ -34,6 +34,7 @@ class CheckContaminated(HeldAgainst, GlobalEnricher):
     has, or whose row is clean, does no harm.
     """
 
+    revision: ClassVar[int] = 2
     added: ClassVar[tuple[str, ...]] = ("benchmark_hits",)
     example: ClassVar[Mapping[str, Any]] = {
         "against": ["held_out"],

@@ -79,15 +79,13 @@ class DropNearDuplicates(GlobalFilter):
 
     def keys(self, rows: pl.DataFrame) -> pl.DataFrame:
         texts = normalised(rows.get_column("question"), self.normalisation)
-        return rows.select(
-            "id",
-            "row",
-            "priority",
-            *worth(rows),
-            shingles(texts, self.shingle).alias("shingles"),
-            numbers(texts).alias("numbers"),
-            content_words(texts).alias("words"),
-        ).filter(texts.is_not_null())
+        made = [shingles(texts, self.shingle).alias("shingles")]
+        if self.same_numbers:
+            made.append(numbers(texts).alias("numbers"))
+        if self.words_apart is not None:
+            made.append(content_words(texts).alias("words"))
+        keys = rows.select("id", "row", "priority", *worth(rows), *made)
+        return keys.filter(texts.is_not_null())
 
     def identify(self, keys: Table, engine: Engine) -> pl.DataFrame:
         rows = best_first(engine.collect(keys))

@@ -66,7 +66,7 @@ class DropPublished(GlobalFilter):
 
     def check(
         self,
-        columns: Mapping[str, pl.DataType],  # noqa: ARG002 - the contract's own columns only
+        columns: Mapping[str, pl.DataType],  # noqa: ARG002 - the name is the contract's
         inputs: Mapping[str, Mapping[str, pl.DataType]],
     ) -> Iterator[Problem]:
         for name in self.against:

@@ -1,4 +1,4 @@
-"""Semantic duplicates: nearest neighbours among vectors, each verified by words and numbers.
+"""Semantic duplicates: pairs of near vectors, each verified by words and numbers.
 
 Near vectors alone are no evidence (11% of such pairs were the same question when measured), so a
 pair counts only if it shares enough words and has the same numbers.
@@ -7,7 +7,7 @@ pair counts only if it shares enough words and has the same numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
@@ -20,17 +20,19 @@ from s1data.stage import Engine, Evidence, GlobalFilter, Table
 from s1data.stages.duplicates import worth
 from s1data.stages.linking import best_first
 from s1data.stages.near_duplicates import EVIDENCE, linked, verdicts_of
-from s1data.stages.shingles import jaccard, numbers, shingles
+from s1data.stages.shingles import PAIRS_AT_A_TIME, jaccard, numbers, shingles
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Places = npt.NDArray[np.int64]
+    Scores = npt.NDArray[np.float64]
+    Vectors = npt.NDArray[np.float32]
 
-NEIGHBOURS: Final = 16
-"""Nearest neighbours looked at for each vector."""
 CELLS: Final = 16_000_000
 """Products held at once: 64 MB."""
+SLACK: Final = 1e-3
+"""Products are in single precision, and are looked at again from so far below the threshold."""
 FLOOR: Final = 0.5
 """Least cosine of a candidate; no threshold lies below it."""
 
@@ -38,12 +40,14 @@ FLOOR: Final = 0.5
 class DropSemanticDuplicates(GlobalFilter):
     """Drops questions of which a better row has almost the same vector, words and numbers.
 
-    Candidates are the 16 nearest neighbours of each vector. A pair is alike if its cosine is at
-    least ``threshold``, the Jaccard index of its words is at least ``words`` and, with
-    ``same_numbers``, both have the same numbers in any order. Survivors and ``score`` (here a
-    cosine, to four digits) are as in `drop_near_duplicates`. Rows without a vector are kept.
+    Every pair of vectors is looked at. It is alike if its cosine is at least ``threshold``, the
+    Jaccard index of its words is at least ``words`` and, with ``same_numbers``, both have the same
+    numbers in any order. Survivors and ``score`` (here a cosine, to four digits) are as in
+    `drop_near_duplicates`. Rows without a vector or a question are kept. Time grows with the square
+    of the rows, memory with the pairs that are alike.
     """
 
+    revision: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("question", "priority", "embedding")
     uses: ClassVar[tuple[str, ...]] = ("solution", "answer")
     reasons: ClassVar[Mapping[str, str]] = {
@@ -80,7 +84,7 @@ class DropSemanticDuplicates(GlobalFilter):
             *worth(rows),
             shingles(lowered, 1).alias("words"),
             numbers(texts).alias("numbers"),
-        ).filter(pl.col("embedding").is_not_null())
+        ).filter(texts.is_not_null() & pl.col("embedding").is_not_null())
 
     def identify(self, keys: Table, engine: Engine) -> pl.DataFrame:
         rows = best_first(engine.collect(keys))
@@ -88,26 +92,30 @@ class DropSemanticDuplicates(GlobalFilter):
         if encoder is None:
             nothing = np.zeros(0, np.int64)
             return linked(rows, nothing, nothing, np.zeros(0), "semantic", engine)
-        placed = rows.select("embedding").with_row_index("at")
-        first = placed.with_columns(first=pl.col("at").first().over("embedding"))
+        # A vector may be of another column, so equal ones are no evidence either.
+        same = ["embedding", "words", "numbers"]
+        placed = rows.select(*same).with_row_index("at")
+        first = placed.with_columns(first=pl.col("at").first().over(same))
         copies = first.filter(pl.col("at") != pl.col("first"))
-        # In the order of keys: the same products for any order of rows.
-        single = first.filter(pl.col("at") == pl.col("first")).sort("embedding")
+        single = first.filter(pl.col("at") == pl.col("first"))
         places = single.get_column("at").to_numpy().astype(np.int64)
         vectors = engine.vectors(encoder).get(single.get_column("embedding"))
-        one, other, score = nearest(vectors, self.threshold)
-        alike = self._verified(rows[places], one, other)
-        left = np.concatenate([copies["first"].to_numpy(), places[one[alike]]]).astype(np.int64)
-        right = np.concatenate([copies["at"].to_numpy(), places[other[alike]]]).astype(np.int64)
-        score = np.concatenate([np.ones(copies.height), score[alike]])
+        one, other, score = self._pairs(single, vectors)
+        left = np.concatenate([copies["first"].to_numpy(), places[one]]).astype(np.int64)
+        right = np.concatenate([copies["at"].to_numpy(), places[other]]).astype(np.int64)
+        score = np.concatenate([np.ones(copies.height), score])
         return linked(rows, left, right, score, "semantic", engine)
 
-    def _verified(self, rows: pl.DataFrame, one: Places, other: Places) -> npt.NDArray[np.bool_]:
-        alike: npt.NDArray[np.bool_] = jaccard(rows["words"], one, other) >= self.words
-        if self.same_numbers:
-            number = rows["numbers"].to_numpy()
-            alike &= number[one] == number[other]
-        return alike
+    def _pairs(self, rows: pl.DataFrame, vectors: Vectors) -> tuple[Places, Places, Scores]:
+        """Places of two that are alike, and their cosines."""
+        number = rows["numbers"].to_numpy() if self.same_numbers else np.zeros(rows.height)
+        nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+        parts = [nothing]
+        for one, other, score in near(vectors, number, self.threshold):
+            alike = jaccard(rows["words"], one, other) >= self.words
+            parts.append((one[alike], other[alike], score[alike]))
+        left, right, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return left, right, scores
 
     def verdicts(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:
         return verdicts_of(rows, artefact, "semantic_duplicate")
@@ -117,27 +125,29 @@ class DropSemanticDuplicates(GlobalFilter):
         return {"threshold": math.nextafter(score, 2)} if score < 1 else None
 
 
-def nearest(
-    vectors: npt.NDArray[np.float32], threshold: float
-) -> tuple[Places, Places, npt.NDArray[np.float64]]:
-    """Pairs (lower first, each once) of near neighbours, and their cosines to four digits.
+def near(
+    vectors: Vectors, group: npt.NDArray[Any], threshold: float
+) -> Iterator[tuple[Places, Places, Scores]]:
+    """Pairs of one group (lower first, each once) and their cosines to four digits, in pieces.
 
-    One block of rows is held against all at a time; all products at once are never held.
+    Products of one block of rows at a time say where to look; a cosine is then made of its two
+    vectors alone, so that it is the same whatever else is there.
     """
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     units = vectors / np.maximum(length, 1e-12)
-    rows, most = max(CELLS // max(len(units), 1), 1), min(NEIGHBOURS + 1, len(units))
-    found: dict[str, list[npt.NDArray[np.float64]]] = {"pair": [], "score": []}
+    rows = max(CELLS // max(len(units), 1), 1)
     for at in range(0, len(units), rows):
-        products = units[at : at + rows] @ units.T
-        near = np.argpartition(-products, most - 1, axis=1)[:, :most]
-        cosine = np.round(np.take_along_axis(products, near, axis=1).astype(np.float64), 4)
-        here = np.arange(at, at + len(products))[:, None]
-        wanted = (cosine >= threshold) & (near != here)
-        low, high = np.minimum(here, near)[wanted], np.maximum(here, near)[wanted]
-        found["pair"].append((low << 32) | high)
-        found["score"].append(np.minimum(cosine[wanted], 1.0))
-    pairs = np.concatenate([np.zeros(0, np.int64), *found["pair"]])
-    unique, first = np.unique(pairs, return_index=True)
-    scores = np.concatenate([np.zeros(0), *found["score"]])[first]
-    return unique >> 32, unique & 0xFFFFFFFF, scores
+        products = units[at : at + rows] @ units[at:].T
+        one, other = np.nonzero(np.triu(products >= threshold - SLACK, 1))
+        one, other = one + at, other + at
+        same = group[one] == group[other]
+        one, other = one[same], other[same]
+        for start in range(0, len(one), PAIRS_AT_A_TIME):
+            left, right = (
+                one[start : start + PAIRS_AT_A_TIME],
+                other[start : start + PAIRS_AT_A_TIME],
+            )
+            exact = np.einsum("ij,ij->i", units[left], units[right], dtype=np.float64)
+            score = np.minimum(np.round(exact, 4), 1.0)
+            wanted = score >= threshold
+            yield left[wanted], right[wanted], score[wanted]

@@ -88,6 +88,9 @@ def s1k(folder):
         row["source_type"] = kinds[i % 5]
         if i % 31 == 7:
             row["question"] += " ![Image](x.png)"
+    benchmarks = _benchmarks(rows, folder)
+    for row in rows[::3]:  # the gate reads solutions, which nothing before it does
+        row["solution"] += f" Compare: {rows[4]['question']}"
     pl.DataFrame(rows).write_parquet(folder / "pool.parquet")
     pl.DataFrame(
         [
@@ -104,5 +107,5 @@ def s1k(folder):
         "pool": folder / "pool.parquet",
         "attempts": _attempts(rows, folder, 5),
         "features": folder / "features.parquet",
-        "benchmarks": _benchmarks(rows, folder),
+        "benchmarks": benchmarks,
     }

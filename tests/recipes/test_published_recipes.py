@@ -24,3 +24,16 @@ def test_recipe_on_its_fixture(name, tmp_path):
     assert run.ledger.filter(pl.col("outcome") == "selected").height == run.selected.height
     again = pipeline.run(tmp_path / "again", inputs=given)
     assert again.selected.equals(run.selected)
+
+
+def test_the_gate_of_s1k_writes_down_what_it_finds_and_stops_nothing(tmp_path):
+    run = Pipeline.load("s1k").run(tmp_path / "run", inputs=fixtures.s1k(tmp_path))
+    marked = pl.col("solution").str.contains(" Compare: ", literal=True)
+    hit = pl.col("benchmark_hits").list.len() > 0
+    assert run.selected.filter(marked).height > 0
+    assert run.selected.filter(marked != hit).is_empty()
+    hits = (
+        run.selected.explode("benchmark_hits").drop_nulls("benchmark_hits").unnest("benchmark_hits")
+    )
+    assert set(hits["allowed"]) == {"report only"}
+    assert set(hits["column"]) == {"solution"}

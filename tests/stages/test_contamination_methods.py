@@ -35,6 +35,29 @@ def test_what_a_method_finds(method, found):
     assert {names[row] for row in outcome.dropped["row"]} == found
 
 
+SPELT = (
+    "Ann has four cats and 12 kittens in the old red barn; how many animals has one to feed there?"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        (SPELT.replace("four", "4"), True),
+        (SPELT.replace("four", "five"), False),
+        (SPELT.replace("four", "4933828"), False),
+        (SPELT.replace("12", "twelve"), True),
+        (SPELT.replace("one", "Ann"), True),
+    ],
+)
+def test_numbers_in_words_are_numbers(text, same):
+    stage = DropContaminated(against=("test",), methods=("fuzzy",), fuzzy_common_rows=9)
+    item = pl.DataFrame({"question": [SPELT]})
+    assert (
+        apply(stage, pl.DataFrame({"question": [text]}), {"test": item}).dropped.height == 1
+    ) == same
+
+
 def test_words_of_a_benchmark_that_asks_for_it_are_shown_as_a_digest():
     stage = DropContaminated(against=("gpqa_diamond",), methods=("ngram8", "normalised", "fuzzy"))
     pool = pl.DataFrame({"question": [ITEM]})

@@ -43,6 +43,25 @@ def test_what_is_alike_either_way_round(other, alike):
         assert (apply(DropNearDuplicates(), frame(*pair)).dropped.height == 1) == alike
 
 
+@pytest.mark.parametrize("better", [{"priority": 0}, {"solution": "x" * 9}])
+@pytest.mark.parametrize("best", [0, 1, 2])
+def test_of_all_that_are_linked_the_best_survives(better, best):
+    texts = [BASE, BASE.replace("in a yard", "in the yard"), BASE.replace("hens and", "hens,")]
+    rows = frame(*texts).with_columns(priority=pl.lit(1, pl.Int32), solution=pl.lit("x"))
+    is_best = pl.col("row") == best
+    rows = rows.with_columns(
+        pl.when(is_best)
+        .then(pl.lit(value))
+        .otherwise(pl.col(name))
+        .alias(name)
+        .cast(rows.schema[name])
+        for name, value in better.items()
+    )
+    outcome = act(DropNearDuplicates(threshold=0.6), rows, HostileEngine({}, 0))
+    assert outcome.kept["row"].to_list() == [best]
+    assert {how["survivor_row"] for how in dropped(outcome).values()} == {best}
+
+
 def test_each_check_can_be_switched_off():
     numbers, words = (
         frame(BASE, BASE.replace("12", "13")),
@@ -68,6 +87,20 @@ def test_a_threshold_moves_on_the_scores_alone(texts, seed, higher):
         change = stage.keeps_if(Evidence("near_duplicate", how))
         if change is not None:
             assert row not in dropped(apply(with_changes(stage, change), pool))
+
+
+@given(st.lists(WORDS, min_size=1, max_size=30), st.sampled_from([0.5, 0.8]), st.integers(0, 9))
+def test_acting_again_on_what_is_kept_drops_nothing(texts, threshold, seed):
+    stage = DropNearDuplicates(threshold=threshold, shingle=1, words_apart=None)
+    kept = act(stage, frame(*texts), HostileEngine({}, seed)).kept
+    assert act(stage, kept, HostileEngine({}, seed)).dropped.is_empty()
+
+
+@pytest.mark.parametrize("fields", [{"same_numbers": False}, {"words_apart": None}])
+def test_keys_hold_nothing_that_no_check_looks_at(fields):
+    whole, less = (DropNearDuplicates(**f).keys(frame(BASE)).columns for f in ({}, fields))
+    unused = {"same_numbers": "numbers", "words_apart": "words"}
+    assert set(whole) - set(less) == {unused[name] for name in fields}
 
 
 def test_a_large_bucket_of_equal_rows_keeps_one():

@@ -131,7 +131,7 @@ def wrapped_in_a_story(text: str, rng: random.Random) -> str | None:
     return f"{before}{text}{after}"
 
 
-def units_translated(text: str, rng: random.Random) -> str | None:  # noqa: ARG001 - one of a kind
+def units_translated(text: str, rng: random.Random) -> str | None:  # noqa: ARG001 - called as the others
     """Metres to centimetres and the like: other numbers, the same question."""
     for pattern, factor, unit in UNITS:
         out = re.sub(pattern, lambda m, f=factor, u=unit: f"{float(m[1]) * f:g} {u}", text)

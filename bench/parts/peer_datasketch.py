@@ -1,6 +1,6 @@
 """Near-duplicates by datasketch, for one comparison by hand; needs an environment of its own.
 
-    PEER_PYTHON -m bench.peers_duplicates TEXTS.parquet OUT.parquet
+    PEER_PYTHON -m bench.parts.peer_datasketch TEXTS.parquet OUT.parquet
 
 TEXTS has a column ``text`` (already normalised), OUT gets the pairs that LSH at 0.7 proposes and
 the CPU seconds. Run by `bench.duplicates` where $DUPLICATES_PEER names such an interpreter.
