@@ -28,7 +28,7 @@ _PROOF: Final = re.compile(
     r"^\s*(?:prove|proof|show that|we (?:prove|show))\b|\bQ\.?E\.?D\b", re.IGNORECASE
 )
 _FORMULA: Final = re.compile(
-    r"\\ce\{|(?:\d*(?:[A-Z][a-z]?(?:_?\{?\d+\}?)?|\((?:[A-Z][a-z]?\d*)+\)\d*)){2,}(?:\^?\{?\d*[+-]\}?)?"
+    r"\\ce\{|(?:\d*(?:[A-Z][a-z]?(?:_?\{?\d++\}?)?+|\((?:[A-Z][a-z]?\d*)+\)\d*+)){2,}(?:\^?\{?\d*[+-]\}?)?"
 )
 _WORD: Final = re.compile(r"[^\W\d_]{2,}(?:[ -][^\W\d_]+){0,2}")
 CLOSED: Final = frozenset({"yes", "no", "true", "false", "maybe", "unknown", "uncertain"})

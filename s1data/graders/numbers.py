@@ -42,9 +42,13 @@ _FRACTION: Final = re.compile(
 _HEX: Final = re.compile(r"(-?)\s*0x([0-9a-fA-F]{1,300})")
 _COMMA: Final = re.compile(r"(?P<sign>-?)(?P<whole>\d+),(?P<decimals>\d+)")
 _CURRENCY: Final = re.compile(r"^([-+]?)\s*(?:\\?\$|US\$|USD|Rs\.?|[€£¥₹])\s*(?=[\d.])")
+_POWER: Final = r"\^\{?-?\d\}?|[²³]"
+# Possessive, each word whole: words split in every way took 2^n steps on a long one.
 _TAIL: Final = re.compile(
     r"\s*(?P<percent>\\?%|percent\b|per cent\b|pct\b)?"
-    r"\s*(?P<unit>(?:\^\\circ\s*[CFK]?|[^\W\d_]+[.]?|[°$€£¥])(?:[\s/*·-]*[^\W\d_]+(?:\^\{?-?\d\}?|[²³])?)*"
+    r"\s*(?P<unit>(?:\^\\circ\s*[CFK]?|[°$€£¥]"
+    rf"|[^\W\d_]++(?:[.]|(?<=[^\W\d_]{{2}})(?:{_POWER}))?)"
+    rf"(?:[\s/*·-]*+[^\W\d_]++(?:{_POWER})?)*"
     r"[²³]?(?:\^\{?-?[0-9]\}?)?)?\s*[.,;]?"
 )
 _ORDINAL: Final = frozenset({"st", "nd", "rd", "th"})

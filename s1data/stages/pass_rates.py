@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from s1data import pool
 from s1data.errors import StageError
-from s1data.stage import Engine, Filter, GlobalEnricher, Table
+from s1data.stage import Engine, Evidence, Filter, GlobalEnricher, Table
 
 
 class AddPassRates(GlobalEnricher):
@@ -135,6 +135,15 @@ class DropOutsideCounts(_OfOneSolver):
         )
         return self._as_verdicts(rates.with_columns(reason=reason))
 
+    def keeps_if(self, evidence: Evidence) -> dict[str, Any] | None:
+        right, counted = evidence["successes"], evidence["attempts"]
+        if not counted:
+            return None  # `of` is at least 1
+        most = max(min(self.most, counted), right)
+        of = max(min(self.of, counted), most)
+        wanted = {"least": min(self.least, right), "most": most, "of": of}
+        return {name: value for name, value in wanted.items() if value != getattr(self, name)}
+
 
 class DropOutside(_OfOneSolver):
     """Drops questions whose rate lies outside a band; a question without attempts is unknown.
@@ -182,3 +191,7 @@ class DropOutside(_OfOneSolver):
             .then(pl.lit("too_easy"))
         )
         return self._as_verdicts(judged.with_columns(reason=reason))
+
+    def keeps_if(self, evidence: Evidence) -> dict[str, Any] | None:
+        side = {"too_hard": "low", "too_easy": "high"}.get(evidence.reason)
+        return None if side is None else {side: evidence["rate"]}

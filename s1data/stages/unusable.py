@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias, get_args
 
 import polars as pl
 from pydantic import Field
 
 from s1data import pool
-from s1data.stage import Enricher, Filter
+from s1data.stage import Enricher, Evidence, Filter
 from s1data.stages.malformed import DRAWING, IMAGE, MENTION
 
 Flaw: TypeAlias = Literal[
@@ -88,17 +88,25 @@ class DropUnusable(Filter):
 
     needs: ClassVar = ("question_flaws",)
     reasons: ClassVar = {"unusable": "It has {flaws_found}."}
-    evidence: ClassVar = {"flaws_found": pl.List(pl.String)}
+    evidence: ClassVar = {"flaws_found": pl.List(pl.String), "other_flaws": pl.List(pl.String)}
     example: ClassVar = {"flaws": ["proof_only", "missing_part"]}
 
     def verdicts(self, rows: pl.DataFrame) -> pl.DataFrame:
         names = pl.col("question_flaws").list.eval(pl.element().struct.field("flaw"))
         found = names.list.set_intersection(list(self.flaws)).list.sort()
+        others = names.list.set_difference(list(self.flaws)).list.sort()
         bad = found.list.len().fill_null(0) > 0
         return rows.select(
             pl.when(bad).then(pl.lit("unusable")).alias("reason"),
-            pl.when(bad).then(pl.struct(flaws_found=found)).alias("evidence"),
+            pl.when(bad).then(pl.struct(flaws_found=found, other_flaws=others)).alias("evidence"),
         )
+
+    def keeps_if(self, evidence: Evidence) -> dict[str, Any] | None:
+        found, others = evidence["flaws_found"], evidence["other_flaws"]
+        left = [flaw for flaw in self.flaws if flaw not in found]
+        # The stage must name a flaw: one that the row does not have, if there is any.
+        absent = [flaw for flaw in get_args(Flaw) if flaw not in (*found, *others)]
+        return {"flaws": left or absent[:1]} if left or absent else None
 
 
 def family(solver: str) -> str:
@@ -225,3 +233,6 @@ class DropDoubtfulGold(Filter):
             pl.when(bad).then(status + "_gold").alias("reason"),
             pl.when(bad).then(values).alias("evidence"),
         )
+
+    def keeps_if(self, evidence: Evidence) -> dict[str, Any] | None:
+        return {"at": "wrong"} if evidence.reason == "doubtful_gold" else None

@@ -57,6 +57,19 @@ def test_numbers(reference, answer, right):
 
 
 @pytest.mark.parametrize(
+    ("reference", "kind"),
+    [
+        ("5 " + "k" * 300 + "!", "maths"),
+        ("5 cm" + "·s^2" * 90 + "!", "maths"),
+        ("C11" * 100 + "!", "maths"),
+        ("(CH2)12" * 50 + "!", "maths"),
+    ],
+)
+def test_a_long_reference_takes_no_longer_than_its_length(reference, kind):
+    assert cascade.kind(reference) == kind  # a pattern that tries every split never ends here
+
+
+@pytest.mark.parametrize(
     ("reference", "answer", "same"),
     [
         (r"\dfrac{x}{2}", r"$\frac{x}{2}$", True),

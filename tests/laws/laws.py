@@ -39,8 +39,10 @@ from s1data.stage import (
 )
 from tests.laws.hostile import HostileEngine
 from tests.laws.rows import COLUMNS, generated
-from tests.laws.variants import as_written, changed, named, with_changes
+from tests.laws.variants import as_written, changed, named, settings, with_changes
 
+RULE_SETS = {"drop_malformed": "rules"}
+"""Fields that put another set of rules in place of this one: a different filter, no least change."""
 SAMPLED_CHANGES = 12
 """Different answers of `keeps_if` that are tried for a stage that sees all rows at once."""
 
@@ -357,6 +359,20 @@ def kept_if(case):
         assert not still, f"{change} does not keep rows {still[:5]}"
 
 
+def none_only_where_no_setting_keeps(case):
+    """Where `keeps_if` says None, no single changed setting keeps the row: `why` says so."""
+    if not isinstance(case.stage, Filter):
+        return  # for a Global this would be a whole run for every setting
+    lost = [row for row, evidence in case.dropped if case.stage.keeps_if(evidence) is None]
+    rows = case.rows.filter(pl.col("row").is_in(lost))
+    for variant, other in settings(case.stage) if lost else ():
+        mode = RULE_SETS.get(case.stage.stage_name())
+        if problems(other) or (mode and getattr(other, mode) != getattr(case.stage, mode)):
+            continue
+        kept = act(other, rows, case.engine).kept["row"].to_list()
+        assert not kept, f"{variant} keeps rows {kept[:5]}, which keeps_if calls lost"
+
+
 def figures_can_be_written(case):
     """What a Global says of its work fits a manifest, and says it of the artefact alone."""
     if not isinstance(case.stage, Global) or case.outcome.artefact is None:
@@ -391,5 +407,6 @@ OF_ITS_WORK = (
     selects_exactly,
     evidence_in_words,
     kept_if,
+    none_only_where_no_setting_keeps,
     figures_can_be_written,
 )

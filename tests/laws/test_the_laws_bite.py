@@ -116,6 +116,15 @@ class Misleading(DropLong):
         return {"most": evidence["words"] - 1}
 
 
+class Resigned(DropLong):
+    """Says that no setting keeps what a limit higher by one would: many rows have 23 words."""
+
+    most: int = Field(default=22, gt=0, description="Most words.")
+
+    def keeps_if(self, evidence):
+        return None
+
+
 class DropRepeated(GlobalFilter):
     """Drops the second of two equal questions; this one trusts the order of collected rows."""
 
@@ -264,6 +273,7 @@ def test_a_sound_stage_keeps_them(law, kind):
         (laws.empty_frame, Fragile),
         (laws.evidence_in_words, Speechless),
         (laws.kept_if, Misleading),
+        (laws.none_only_where_no_setting_keeps, Resigned),
         (laws.engine_does_not_matter, DropRepeated),
         (laws.engine_does_not_matter, AddLongest),
         (laws.kept_if, KeepFirst),
