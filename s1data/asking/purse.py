@@ -32,11 +32,25 @@ class Item:
         return f"{self.key}@{self.asked}"
 
 
+class _Boundless:
+    """A budget that nobody keeps."""
+
+    def reserve(self, items: Sequence[tuple[str, float]]) -> None:
+        pass
+
+    def settle(self, items: Sequence[tuple[str, float | None]]) -> None:
+        pass
+
+    def unsettled(self) -> Mapping[str, float]:
+        return {}
+
+
 class Purse:
     """The budget of a run, as its requests in flight share it."""
 
     def __init__(self, budget: Budget | None, stop: Callable[[Stop], NotSent]) -> None:
-        self._budget = budget
+        self._counts = budget is not None
+        self._budget: Budget = _Boundless() if budget is None else budget
         self._stop = stop
         self._held = 0
         self._moves = 0
@@ -49,7 +63,7 @@ class Purse:
 
         While others are in flight their reservations may turn out too large: then it waits.
         """
-        while self._budget is not None:
+        while self._counts:
             moves = self._moves
             try:
                 await self._reserving(item)
@@ -65,7 +79,7 @@ class Purse:
 
     async def settle(self, item: Item, usd: float | None) -> None:
         """What the item cost; None where it may have been billed and nothing says how much."""
-        if self._budget is None:
+        if not self._counts:
             return
         try:
             await self._settling((item, usd))
@@ -74,7 +88,7 @@ class Purse:
 
     def let_go(self) -> None:
         """Nobody waits for this reservation any more, settled or not."""
-        if self._budget is None:
+        if not self._counts:
             return
         self._held -= 1
         self._moves += 1
@@ -91,7 +105,6 @@ class Purse:
         await self._settling.flush()
 
     def _reserve(self, items: Sequence[Item]) -> list[Exception | None]:
-        assert self._budget is not None  # noqa: S101 - reserve() returns before this without one
         pairs = [(item.name, item.maximum) for item in items]
         try:
             self._budget.reserve(pairs)
@@ -103,7 +116,6 @@ class Purse:
         return [None] * len(items)
 
     def _settle(self, items: Sequence[tuple[Item, float | None]]) -> list[Exception | None]:
-        assert self._budget is not None  # noqa: S101
         self._budget.settle([(item.name, usd) for item, usd in items])
         return [None] * len(items)
 

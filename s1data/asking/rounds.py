@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import polars as pl
@@ -26,6 +26,8 @@ SLICE: Final = 512
 """Rows looked up at once: two replies of 50 KB to each are 50 MB."""
 BATCH: Final = 8
 """Rows of a batch, and of the first one, on which it is judged whether replies are acceptable."""
+PATIENCE: Final = 8 * BATCH
+"""Rows after which batches run side by side though some model has hardly answered."""
 GRACE: Final = 3.0
 """Seconds after Ctrl-C in which requests in flight may still come home."""
 
@@ -67,15 +69,12 @@ class _Used:
 
     requests: int = 0
     cached: int = 0
-    outcomes: Counter[str] = None  # type: ignore[assignment]
-    kinds: Counter[str] = None  # type: ignore[assignment]
+    outcomes: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
     prompt_tokens: int = 0
     thinking_tokens: int = 0
     answer_tokens: int = 0
     usd: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.outcomes, self.kinds = Counter(), Counter()
 
     def add(self, reply: Reply, cached: bool) -> None:
         self.cached += cached
@@ -163,6 +162,8 @@ class _Rounds:
                         running = await _some_done(running)
             while running:
                 running = await _some_done(running)
+            if not self.judged:
+                self._judge()
         finally:
             for task in running:
                 task.cancel()
@@ -232,7 +233,9 @@ class _Rounds:
                     "what it gives under `accept`. Nothing more was sent"
                 )
                 self.session.stop(Stop("not_accepted", said))
-        self.judged = all(used.kinds.total() >= BATCH // 2 for used in self.used.values())
+        # A model that is seldom asked, or never answers, must not keep the others waiting for ever.
+        enough = all(used.kinds.total() >= BATCH // 2 for used in self.used.values())
+        self.judged = enough or self.done >= PATIENCE
 
 
 def _meaning(kinds: Counter[str]) -> str:

@@ -21,7 +21,7 @@ from s1data.asking.purse import Item, Purse, reconcile
 from s1data.asking.retrying import Backoff, retry
 from s1data.asking.seams import Budget, Store
 from s1data.asking.served import Line, Served, place
-from s1data.asking.stopping import NotSent, Stop, stop_for
+from s1data.asking.stopping import NotSent, Reason, Stop, stop_for
 from s1data.asking.together import Together
 from s1data.errors import S1DataError, StageError
 from s1data.models import POLICIES, ModelError, Outcome, Reply, Request
@@ -32,6 +32,8 @@ Answer: TypeAlias = Reply | ModelError | NotSent
 
 IN_A_ROW: Final = 20
 """So many requests given up, or refused, with no reply between them: the server is not serving."""
+
+_UNFIT: Final[dict[Outcome, Reason]] = {Outcome.AUTH: "auth", Outcome.NOT_FOUND: "not_found"}
 
 POLL: Final = 0.25
 """Seconds between looks at keys that another process is asking."""
@@ -313,18 +315,34 @@ class Session:
     async def _check(self, lines: Sequence[Line]) -> None:
         new = [line for line in lines if line.checked is None]
         if new:
-            task = asyncio.create_task(preflight([line.served for line in new]))
+            task = asyncio.create_task(self._check_within_budget([line.served for line in new]))
             for line in new:
                 line.checked = task
         for checked in {line.checked for line in lines if line.checked}:
             try:
                 await asyncio.shield(checked)
             except ModelError as error:
-                reason = "auth" if error.outcome == Outcome.AUTH else "not_found"
-                if error.outcome not in {Outcome.AUTH, Outcome.NOT_FOUND}:
-                    reason = "silent"
-                self.stop(Stop(reason, str(error)))  # type: ignore[arg-type]
+                self.stop(Stop(_UNFIT.get(error.outcome, "silent"), str(error)))
                 raise
+
+    async def _check_within_budget(self, served: Sequence[Served]) -> None:
+        """The tiny requests are paid too: reserved before, and counted at the most they can cost.
+
+        What they cost is not told, and less than it can be is not known.
+        """
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
+        items: list[Item] = []
+        try:
+            for one in served:
+                for number, tiny in enumerate(one.model.tiny() if one.price else ()):
+                    most = one.price.maximum(tiny) if one.price else 0.0
+                    item = Item(f"check-{number}-{tiny.key}", now, most)
+                    await self._purse.reserve(item)
+                    items.append(item)
+            await preflight(served)
+        finally:
+            for item in items:
+                await self._purse.settle(item, item.maximum)
 
     async def _sleep(self, seconds: float) -> None:
         try:
@@ -358,8 +376,7 @@ class Session:
         return line
 
     def _why(self) -> Stop:
-        assert self.stopped is not None  # noqa: S101 - lanes are closed by stop() only
-        return self.stopped
+        return self.stopped or Stop("failed", "the session sends nothing more")
 
     async def _close(self) -> None:
         await self._keeping.flush()

@@ -66,5 +66,8 @@ class Model(Protocol):
     async def check(self) -> None:
         """Asks one tiny request; ModelError naming cause and cure where the model cannot serve."""
 
+    def tiny(self) -> tuple[Request, ...]:
+        """What `check` sends, one for each endpoint, with ``max_tokens`` set: for its price."""
+
     async def close(self) -> None:
         """Closes connections; calling it twice is fine."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
-from s1data.models import ModelError, Outcome
+from s1data.models import ModelError, ModelSpec, Outcome, Request
 from s1data.providers.failures import failure
 
 READY: Final = "Reply with the one word: ready."
@@ -23,6 +23,11 @@ async def in_time(answer: Awaitable[_T], who: str) -> _T:
     except TimeoutError:
         got = f"no reply to a tiny request in {_SECONDS:.0f} s"
         raise failure(who, Outcome.TIMEOUT, got) from None
+
+
+def tiny_request(spec: ModelSpec) -> Request:
+    """The tiny request to a model."""
+    return Request(**(dict(spec) | {"prompt": READY, "max_tokens": MAX_TOKENS}))
 
 
 def refused(message: str | None) -> ModelError:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from s1data.errors import RecipeError
 from s1data.models import ModelError, ModelSpec, Outcome, Reply, Request, Scored
 from s1data.providers import gemini_bodies
-from s1data.providers.checking import MAX_TOKENS, READY, in_time, refused
+from s1data.providers.checking import in_time, refused, tiny_request
 from s1data.providers.connections import checked_url, find_key, reach, transport_failure
 from s1data.providers.failures import cure_of, failure, one_line, outcome_of, seconds_to_wait
 from s1data.providers.replies import Sending, mapping
@@ -79,10 +79,12 @@ class Gemini:
 
     async def check(self) -> None:
         await reach(self._url, self._who)
-        settings = dict(self._spec) | {"prompt": READY, "max_tokens": MAX_TOKENS}
-        reply = await in_time(self.ask(Request(**settings)), self._who)
+        reply = await in_time(self.ask(tiny_request(self._spec)), self._who)
         if reply.outcome is Outcome.BAD_REQUEST:
             raise refused(reply.detail)
+
+    def tiny(self) -> tuple[Request, ...]:
+        return (tiny_request(self._spec),)
 
     async def close(self) -> None:
         if self._open is not None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from s1data.models import ModelError, ModelSpec, Outcome, Reply, Request, Scored, Told
 from s1data.providers import openai_bodies
-from s1data.providers.checking import MAX_TOKENS, READY, in_time, refused
+from s1data.providers.checking import MAX_TOKENS, in_time, refused, tiny_request
 from s1data.providers.connections import checked_url, find_key, reach, transport_failure
 from s1data.providers.failures import cure_of, failure, one_line, outcome_of, seconds_to_wait
 from s1data.providers.replies import Sending, mapping, text
@@ -122,6 +122,9 @@ class OpenAICompatible:
             if not down or len(errors) == len(found):
                 raise error
 
+    def tiny(self) -> tuple[Request, ...]:
+        return tuple(tiny_request(self._spec) for _ in self._endpoints)
+
     async def close(self) -> None:
         for endpoint in self._endpoints:
             if endpoint.client is not None:
@@ -131,11 +134,10 @@ class OpenAICompatible:
     async def _check(self, endpoint: _Endpoint) -> None:
         who = self._who(endpoint)
         await reach(endpoint.url, who)
-        settings: dict[str, Any] = dict(self._spec) | {"prompt": READY, "max_tokens": MAX_TOKENS}
+        request = tiny_request(self._spec)
         if "max_completion_tokens" in dict(self._spec.extra):
             extra = dict(self._spec.extra) | {"max_completion_tokens": MAX_TOKENS}
-            settings |= {"max_tokens": None, "extra": extra}
-        request = Request(**settings)
+            request = Request(**(dict(request) | {"max_tokens": None, "extra": extra}))
         path = "/chat/completions" if request.mode == "chat" else "/completions"
         tiny = openai_bodies.body_of(request, request.max_tokens)
         try:

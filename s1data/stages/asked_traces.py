@@ -8,13 +8,13 @@ fills the gap; one that failed for good leaves a trace with its outcome, so that
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import polars as pl
 from pydantic import Field
 
 from s1data import pool
-from s1data.models import Outcome, Reply, Request
+from s1data.models import Outcome, Reply, Request, TraceKind
 from s1data.stage import Asker, Known
 
 _REFUSED: Final = (Outcome.RECITATION,)
@@ -41,6 +41,16 @@ class AddTraces(Asker):
         default=(0.7, 1.0),
         description="Temperatures of further tries where a teacher refuses to recite.",
     )
+
+    accept: tuple[Literal["raw", "summary", "leaked", "none"], ...] = Field(
+        default=("raw",),
+        min_length=1,
+        description="Kinds of thinking that are of use; a teacher whose first replies are mostly "
+        "of another kind is not asked on.",
+    )
+
+    def accepts(self) -> tuple[TraceKind, ...]:
+        return tuple(TraceKind(kind) for kind in self.accept)
 
     def models(self) -> tuple[str, ...]:
         return self.teachers

@@ -13,7 +13,7 @@ from typing import Final
 import filelock
 import polars as pl
 
-from s1data.store.parts import NAME, Parts
+from s1data.store.parts import NAME, Index, Parts
 from s1data.store.rows import SCHEMA
 
 FULL_BYTES: Final = 128_000_000
@@ -23,8 +23,7 @@ FULL_BYTES: Final = 128_000_000
 def compact(home: Path, parts: Parts) -> None:
     """Leaves full parts and at most one that is not."""
     with filelock.FileLock(home / "compact.lock", is_singleton=False):
-        parts.forget()
-        index = parts.index()
+        index = _sound_index(parts)
         count = Counter(index.frame.get_column("part").to_list())
         heights = {
             name: pl.scan_parquet(parts.folder / name, glob=False).select(pl.len()).collect().item()
@@ -39,6 +38,19 @@ def compact(home: Path, parts: Parts) -> None:
             return
         _rewrite(home, parts, chosen)
         parts.forget()
+
+
+def _sound_index(parts: Parts) -> Index:
+    """The index over parts that were all read and found whole just now.
+
+    Which copy of a doubled reply counts is in the index: were one of its parts damaged, the sound
+    copy elsewhere would be dropped as the one that does not count.
+    """
+    while True:
+        parts.forget()
+        index = parts.index()
+        if all(parts.sound(name, anew=True) for name in index.names):
+            return index
 
 
 def _rewrite(home: Path, parts: Parts, chosen: set[str]) -> None:

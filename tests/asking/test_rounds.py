@@ -118,11 +118,9 @@ def test_the_bill_never_passes_the_cap(tmp_path, script, cap):
             assert budget.spent + budget.reserved <= cap
         billed = sum(
             PRICE.usd(sums.prompt_tokens, sums.thinking_tokens + sums.answer_tokens)
-            for name, sums in emulator.bill.items()
-            if name == "small"
+            for sums in emulator.bill.values()
         )
-        preflight = PRICE.usd(64, 64)
-        assert billed <= cap + preflight
+        assert billed <= cap
     assert (asked.stopped is not None) == bool(asked.open)
     if asked.stopped is not None:
         assert asked.stopped.reason == "budget"
@@ -138,3 +136,20 @@ def test_columns_do_not_depend_on_how_many_are_asked_at_once(tmp_path, script):
                 asked = ask_in_rounds(ATTEMPTS, rows.drop("index"), SPECS, opened)
             found.append(rows.select("index").hstack(asked.columns).sort("index"))
     assert found[0].equals(found[1])
+
+
+@pytest.mark.parametrize(("rows", "sent"), [(8, 8), (60, 8)])
+def test_a_teacher_that_returns_summaries_is_stopped_after_the_first_rows(tmp_path, rows, sent):
+    summarising = Script.of({"models": {"teacher": {"role": "teacher", "trace": "summary"}}})
+    with Emulator(summarising, answers=ROWS.drop_nulls()) as emulator:
+        with session(tmp_path, emulator.openai_url) as (opened, _):
+            asked = ask_in_rounds(TRACES, ROWS.head(rows), SPECS, opened)
+        assert len(answered(emulator)) == sent
+        assert asked.stopped.reason == "not_accepted"
+        assert "summary" in asked.stopped.message
+        assert len(asked.open) == rows - sent
+        either = AddTraces(teachers=("teacher",), accept=("raw", "summary"))
+        with session(tmp_path, emulator.openai_url) as (opened, _):
+            asked = ask_in_rounds(either, ROWS.head(rows), SPECS, opened)
+        assert (asked.stopped, asked.open) == (None, {})
+        assert len(answered(emulator)) == rows

@@ -166,3 +166,24 @@ def test_a_torn_last_line_of_the_journal_is_passed_over(tmp_path):
         spending.settle([("b@1", 1.0)])
     with Spending(path, None) as spending:
         assert spending.spent == 1.5
+
+
+def test_of_two_copies_the_sound_one_outlives_a_compaction(tmp_path):
+    for answer in ("first", "second"):
+        with ReplyStore(tmp_path) as store:
+            store.put([reply("a", answer=answer, asked=f"2026-01-0{len(answer)}T00:00:00+00:00")])
+    parts = sorted(tmp_path.rglob("part-*.parquet"))
+    assert len(parts) == 2
+    with ReplyStore(tmp_path) as store:
+        counts = store.get(["a"])["a"].answer
+    for part in parts:
+        whole = part.read_bytes()
+        if counts in pl.read_parquet(part)["answer"].to_list():
+            spoiled = bytearray(whole)
+            spoiled[len(whole) // 3] ^= 0xFF
+            part.write_bytes(bytes(spoiled))
+    with ReplyStore(tmp_path) as store:
+        store.compact()
+        left = store.get(["a"])
+        assert left["a"].answer == {"first": "second", "second": "first"}[counts]
+        assert len(store.damaged) == 1
