@@ -126,6 +126,16 @@ def test_the_bill_never_passes_the_cap(tmp_path, script, cap):
         assert asked.stopped.reason == "budget"
 
 
+def test_a_budget_too_small_for_the_check_sends_nothing_at_all(tmp_path, script):
+    with Emulator(script, answers=ROWS.drop_nulls()) as emulator:
+        with session(tmp_path, emulator.openai_url, cap=1e-6, price=PRICE) as (opened, budget):
+            asked = ask_in_rounds(ATTEMPTS, ROWS, SPECS, opened)
+            assert budget.spent == budget.reserved == 0
+        assert [entry for entry in emulator.log if entry.call == "chat"] == []
+    assert asked.stopped.reason == "budget"
+    assert len(asked.open) == 120
+
+
 def test_columns_do_not_depend_on_how_many_are_asked_at_once(tmp_path, script):
     found = []
     with Emulator(script, answers=ROWS.drop_nulls()) as emulator:
