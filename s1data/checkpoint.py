@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 import polars as pl
 
 from s1data import digest
+from s1data.durable import sync_folder
 from s1data.errors import RunError
 
 FORMAT: Final = 1
@@ -61,15 +62,6 @@ def settle(part: Path, path: Path) -> None:
         os.fsync(file.fileno())
     part.replace(path)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes renames in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ from s1data.checkpoint import (
     Checkpoint,
     Shelf,
     difference,
-    sync_folder,
     write_json,
     write_parquet,
 )
+from s1data.durable import sync_folder
 from s1data.engine import LocalEngine
 from s1data.errors import RecipeError, RunError, StageError, nearest
 from s1data.preparing import Prepared, prepare

@@ -86,8 +86,7 @@ def grade_pairs(
         asked.append(place)
     outcomes = pool.outcomes(tasks, progress)
     for place, task, outcome in zip(asked, tasks, outcomes, strict=True):
-        grader = gym if task["grader"] == gym.METHOD else maths
-        out[place] = grader.graded(outcome, pairs[place].answer)
+        out[place] = workers.graded(outcome, str(task["grader"]), pairs[place].answer)
     return out
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from s1data.graders import scorers, workers
 from s1data.graders.extraction import Extracted
-from s1data.graders.protocol import Grade, answer_of, decided, undecided
+from s1data.graders.protocol import Grade, answer_of, undecided
 
 METHOD: Final = "gym"
 
@@ -31,13 +31,6 @@ def task(reference: str, answer: str, question: str, metadata: str | None) -> wo
     }
 
 
-def graded(outcome: workers.Outcome, answer: str) -> Grade:
-    """The grade that a worker's outcome means."""
-    if isinstance(outcome, str):
-        return undecided(outcome, answer)
-    return decided(outcome, METHOD, answer)
-
-
 def grade(
     reference: str,
     attempt: str | Extracted,
@@ -48,8 +41,4 @@ def grade(
     answer = answer_of(attempt)
     if answer is None:
         return undecided("no_answer", answer)
-    wanted = task(reference, answer, question, metadata)
-    if isinstance(wanted, str):
-        return undecided(wanted, answer)
-    with workers.one() as pool:
-        return graded(pool.outcomes([wanted])[0], answer)
+    return workers.grade_alone(task(reference, answer, question, metadata), METHOD, answer)

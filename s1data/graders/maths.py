@@ -11,7 +11,7 @@ from typing import Final
 
 from s1data.graders import exact, workers
 from s1data.graders.extraction import Extracted
-from s1data.graders.protocol import Grade, answer_of, decided, undecided
+from s1data.graders.protocol import Grade, answer_of, undecided
 
 METHOD: Final = "maths"
 LONGEST: Final = 1_000
@@ -47,13 +47,6 @@ def task(reference: str, answer: str) -> workers.Task | str:
     return {"grader": METHOD, "reference": gold, "answer": given}
 
 
-def graded(outcome: workers.Outcome, answer: str) -> Grade:
-    """The grade that a worker's outcome means."""
-    if isinstance(outcome, str):
-        return undecided(outcome, answer)
-    return decided(outcome, METHOD, answer)
-
-
 def grade(
     reference: str,
     attempt: str | Extracted,
@@ -64,8 +57,4 @@ def grade(
     answer = answer_of(attempt)
     if answer is None:
         return undecided("no_answer", answer)
-    wanted = task(reference, answer)
-    if isinstance(wanted, str):
-        return undecided(wanted, answer)
-    with workers.one() as pool:
-        return graded(pool.outcomes([wanted])[0], answer)
+    return workers.grade_alone(task(reference, answer), METHOD, answer)

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from s1data.graders.protocol import Grade, decided, undecided
+
 LIMIT: Final = 10.0
 """Seconds for one pair; the slowest of 14,000 real ones that ended took under 3."""
 STARTING: Final = 120.0
@@ -161,3 +163,18 @@ def one() -> Iterator[Workers]:
     """A single worker for a single question."""
     with Workers(1) as pool:
         yield pool
+
+
+def graded(outcome: Outcome, method: str, answer: str) -> Grade:
+    """The grade that an outcome means."""
+    if isinstance(outcome, str):
+        return undecided(outcome, answer)
+    return decided(outcome, method, answer)
+
+
+def grade_alone(wanted: Task | str, method: str, answer: str) -> Grade:
+    """The grade of one task, by a process started for it; of a reason, undecided."""
+    if isinstance(wanted, str):
+        return undecided(wanted, answer)
+    with one() as pool:
+        return graded(pool.outcomes([wanted])[0], method, answer)

@@ -7,7 +7,7 @@ say, never where they stand in the file, so that a shuffled file gives the same 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Final
 
 import polars as pl
@@ -16,14 +16,10 @@ from pydantic import Field
 from s1data import pool
 from s1data.errors import StageError, nearest
 from s1data.stage import LABEL, Engine, GlobalEnricher, Problem, Table
+from s1data.stages import recorded
 from s1data.stages.columns import By, Columns, missing_columns, pool_ids, question_key, sound
 
 _CONTENT: Final = ("extracted", "verdict", "finish", "tokens")
-_TEXT: Final = ("a column of texts", lambda dtype: dtype == pl.String)
-_WANTED: Final[dict[str, tuple[str, Callable[[pl.DataType], bool]]]] = {
-    "verdict": ("a column of true and false", lambda dtype: dtype == pl.Boolean),
-    "tokens": ("a column of whole numbers", lambda dtype: dtype.is_integer()),
-}
 
 
 class AddRecordedAttempts(GlobalEnricher):
@@ -79,17 +75,8 @@ class AddRecordedAttempts(GlobalEnricher):
         given = inputs.get(self.from_, {})
         taken = {"solver": self.solver} | self._taken()
         yield from missing_columns(given, {"key": self.key or self.by} | taken)
-        for field, name in taken.items():
-            wanted, fits = _WANTED.get(field, _TEXT)
-            if (got := given.get(name)) is not None and got != pl.Null and not fits(got):
-                yield Problem(field, wanted, f"{name}: {got}")
-        if "attempts" in columns:
-            yield Problem(
-                None,
-                "a pool without attempts",
-                "attempts are there already",
-                "put the lines of both into one input",
-            )
+        yield from recorded.wrong_types(given, taken, pool.ATTEMPT)
+        yield from recorded.there_already("attempts", columns)
 
     def _taken(self) -> dict[str, str]:
         named = {name: getattr(self, name) for name in _CONTENT}
@@ -101,32 +88,15 @@ class AddRecordedAttempts(GlobalEnricher):
     def identify(self, keys: Table, engine: Engine) -> pl.DataFrame:
         lines = self._lines(sound(self, engine.read(self.from_), self.from_))
         used = lines.join(pool_ids(keys, engine), on="id", how="semi")
-        engine.write("attempts_by_solver", _counts(lines, used))
-        place = ("id", "solver", *_CONTENT)
-        ordered = used.sort(*place, nulls_last=True).with_columns(
-            sample=pl.int_range(pl.len(), dtype=pl.UInt32).over("id", "solver"),
-            reply_key=pl.lit(None, dtype=pl.String),
-            method=pl.when(pl.col("verdict").is_not_null()).then(pl.lit("recorded")),
-        )
-        attempt = pl.struct(pl.col(field.name).cast(field.dtype) for field in pool.ATTEMPT.fields)
-        return (
-            ordered.select("id", attempt.alias("attempts"))
-            .group_by("id", maintain_order=True)
-            .agg("attempts")
-        )
+        engine.write("attempts_by_solver", recorded.counts(lines, used, "solver"))
+        keyless = used.with_columns(reply_key=pl.lit(None, dtype=pl.String))
+        return recorded.as_lists(keyless, "attempts", "solver", _CONTENT)
 
     def _lines(self, given: pl.DataFrame) -> pl.DataFrame:
-        taken = self._taken()
-        dtypes = {field.name: field.dtype for field in pool.ATTEMPT.fields}
         lines = given.select(
             question_key(given, self.by, self.key),
             pl.col(self.solver).alias("solver"),
-            *(
-                (pl.col(taken[name]) if name in taken else pl.lit(None))
-                .cast(dtypes[name])
-                .alias(name)
-                for name in _CONTENT
-            ),
+            *recorded.given_or_null(self._taken(), _CONTENT, pool.ATTEMPT),
         ).drop_nulls(["id", "solver"])
         if not self.solvers:
             return lines
@@ -141,20 +111,4 @@ class AddRecordedAttempts(GlobalEnricher):
         return lines.filter(pl.col("solver").is_in(self.solvers))
 
     def columns(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:
-        none = pl.lit([], dtype=pool.COLUMNS["attempts"])
-        return (
-            rows.select("id")
-            .join(artefact, on="id", how="left", maintain_order="left")
-            .select(pl.col("attempts").fill_null(none))
-        )
-
-
-def _counts(lines: pl.DataFrame, used: pl.DataFrame) -> pl.DataFrame:
-    """Lines of each solver in the input, and how many of them met a question of the pool."""
-    return (
-        lines.group_by("solver")
-        .len("lines")
-        .join(used.group_by("solver").len("used"), on="solver", how="left")
-        .with_columns(pl.col("used").fill_null(0))
-        .sort("solver")
-    )
+        return recorded.by_id(rows, artefact, "attempts")

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from s1data import digest, pool
 from s1data.stage import LABEL, Engine, Evidence, Filter, GlobalEnricher, Problem, Table
+from s1data.stages import recorded
 from s1data.stages.columns import By, Columns, missing_columns, pool_ids, question_key, sound
 from s1data.stages.trace_flaws import Trace, flaws_of, joined, split
 
@@ -93,17 +94,8 @@ class AddRecordedTraces(GlobalEnricher):
         given = inputs.get(self.from_, {})
         texts = {"teacher": self.teacher, "thinking": self.thinking, "answer": self.answer}
         yield from missing_columns(given, {"key": self.key or self.by} | texts | self._taken())
-        for field, name in (texts | self._taken()).items():
-            got = given.get(name)
-            if got is not None and got != pl.Null and not _fits(field, got):
-                yield Problem(field, _wanted(field), f"{name}: {got}")
-        if "traces" in columns:
-            yield Problem(
-                None,
-                "a pool without traces",
-                "traces are there already",
-                "put the lines of both into one input",
-            )
+        yield from recorded.wrong_types(given, texts | self._taken(), pool.TRACE)
+        yield from recorded.there_already("traces", columns)
 
     def _taken(self) -> dict[str, str]:
         named = {name: getattr(self, name) for name in _OPTIONAL}
@@ -115,43 +107,18 @@ class AddRecordedTraces(GlobalEnricher):
     def identify(self, keys: Table, engine: Engine) -> pl.DataFrame:
         lines = self._lines(sound(self, engine.read(self.from_), self.from_))
         used = lines.join(pool_ids(keys, engine), on="id", how="semi")
-        counts = used.group_by("teacher").len("used")
-        engine.write(
-            "traces_by_teacher",
-            lines.group_by("teacher")
-            .len("lines")
-            .join(counts, on="teacher", how="left")
-            .with_columns(pl.col("used").fill_null(0))
-            .sort("teacher"),
-        )
-        texts = used.select("reply_key", "text", "thinking", "answer")
-        engine.write("texts", texts.unique("reply_key").sort("reply_key"))
-        place = ("id", "teacher", "reply_key", *_OPTIONAL)
-        ordered = used.sort(*place, nulls_last=True).with_columns(
-            sample=pl.int_range(pl.len(), dtype=pl.UInt32).over("id", "teacher"),
-            method=pl.when(pl.col("verdict").is_not_null()).then(pl.lit("recorded")),
-        )
-        trace = pl.struct(pl.col(f.name).cast(f.dtype) for f in pool.TRACE.fields)
-        return (
-            ordered.select("id", trace.alias("traces"))
-            .group_by("id", maintain_order=True)
-            .agg("traces")
-        )
+        engine.write("traces_by_teacher", recorded.counts(lines, used, "teacher"))
+        texts = used.select("reply_key", "text", "thinking", "answer").sort(pl.all())
+        engine.write("texts", texts.unique("reply_key", keep="first", maintain_order=True))
+        return recorded.as_lists(used, "traces", "teacher", ("reply_key", *_OPTIONAL))
 
     def _lines(self, given: pl.DataFrame) -> pl.DataFrame:
-        taken = self._taken()
-        dtypes = {field.name: field.dtype for field in pool.TRACE.fields}
         lines = given.select(
             question_key(given, self.by, self.key),
             pl.col(self.teacher).cast(pl.String).alias("teacher"),
             pl.col(self.thinking).cast(pl.String).alias("thinking"),
             pl.col(self.answer).cast(pl.String).alias("answer"),
-            *(
-                (pl.col(taken[name]) if name in taken else pl.lit(None))
-                .cast(dtypes[name])
-                .alias(name)
-                for name in _OPTIONAL
-            ),
+            *recorded.given_or_null(self._taken(), _OPTIONAL, pool.TRACE),
         ).drop_nulls(["id", "teacher"])
         texts = [joined(*pair) for pair in lines.select("thinking", "answer").iter_rows()]
         thinks = pl.col("thinking").str.strip_chars().fill_null("") != ""
@@ -169,12 +136,7 @@ class AddRecordedTraces(GlobalEnricher):
         )
 
     def columns(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:
-        none = pl.lit([], dtype=pool.COLUMNS["traces"])
-        return (
-            rows.select("id")
-            .join(artefact, on="id", how="left", maintain_order="left")
-            .select(pl.col("traces").fill_null(none))
-        )
+        return recorded.by_id(rows, artefact, "traces")
 
 
 class AddTraceChecks(GlobalEnricher):
@@ -301,15 +263,3 @@ def _trace(line: Mapping[str, Any]) -> Trace:
     tokens = sum(counted) if known else (len(thinking) + len(answer)) // CHARS_PER_TOKEN
     kind, finish = line["trace_kind"], line["finish"]
     return Trace(line["question"], thinking, answer, kind, finish, tokens, not known)
-
-
-def _fits(field: str, dtype: pl.DataType) -> bool:
-    if field.endswith("_tokens"):
-        return dtype.is_integer()
-    return dtype == (pl.Boolean if field == "verdict" else pl.String)
-
-
-def _wanted(field: str) -> str:
-    if field.endswith("_tokens"):
-        return "a column of whole numbers"
-    return "a column of true and false" if field == "verdict" else "a column of texts"

@@ -11,6 +11,8 @@ import os
 import zlib
 from pathlib import Path
 
+from s1data.durable import sync_folder
+
 
 def sealed(body: bytes) -> bytes:
     """The line that holds a body (JSON: no newline in it)."""
@@ -56,15 +58,6 @@ def put_in_place(data: bytes, draft: Path, path: Path) -> None:
         raise
     draft.replace(path)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def hold(path: Path) -> int:

@@ -23,10 +23,11 @@ import filelock
 import orjson
 import polars as pl
 
+from s1data.durable import sync_folder
 from s1data.errors import StoreError
 from s1data.models import POLICIES, Reply
 from s1data.store import compacting, writers
-from s1data.store.files import put_in_place, sync_folder
+from s1data.store.files import put_in_place
 from s1data.store.parts import Parts
 from s1data.store.rows import (
     NARROW,

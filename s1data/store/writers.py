@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from s1data.durable import sync_folder
 from s1data.models import Reply
-from s1data.store.files import Tail, append, held, hold, open_to_append, sync_folder
+from s1data.store.files import Tail, append, held, hold, open_to_append
 from s1data.store.parts import Parts
 from s1data.store.rows import best, from_line, to_frame
 

@@ -50,4 +50,5 @@ def ask(home, url, count, cap, name="out"):
 
 if __name__ == "__main__":
     asked = ask(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), sys.argv[5])
-    sys.stdout.write(f"{len(asked.open)} {asked.stopped.message if asked.stopped else str()}\n")
+    why = asked.stopped.message if asked.stopped else ""
+    sys.stdout.write(f"{len(asked.open)} {why}\n")
