@@ -80,12 +80,31 @@ class Parts:
         with self._lock:
             names = self._listed()
             if self._index is None or tuple(names) != self._index.names:
-                self._index = self._indexed()
+                self._index = self._indexed(self.names())
             return self._index
 
-    def _indexed(self) -> Index:
+    def verified(self, *, anew: bool = False) -> Index:
+        """The index of the parts that are sound, every one checked before it is made.
+
+        Whoever leaves out the copies that do not count goes by this: were the part of the copy that
+        does found damaged later, both would be gone. Parts that come meanwhile are not in it.
+        """
+        names = [name for name in self.names() if self._is_there_and_sound(name, anew=anew)]
+        with self._lock:
+            if anew:
+                self._narrow = {}
+            self._index = self._indexed(names)
+            return self._index
+
+    def _is_there_and_sound(self, name: str, *, anew: bool) -> bool:
+        try:
+            return self.sound(name, anew=anew)
+        except FileNotFoundError:  # compacted, or moved aside by another process
+            return False
+
+    def _indexed(self, names: Sequence[str]) -> Index:
         frames: dict[str, pl.DataFrame] = {}
-        for name in self.names():
+        for name in names:
             known = self._narrow.get(name)
             narrow = self._read_narrow(name) if known is None else known
             if narrow is not None:
@@ -153,14 +172,12 @@ class Parts:
                 return None
         return pl.concat(read)
 
-    def frames(self, columns: Sequence[str]) -> Iterator[tuple[str, pl.DataFrame]]:
-        """Each part's rows that count, part by part."""
-        index = self.index()
+    def frames(self, columns: Sequence[str], index: Index) -> Iterator[tuple[str, pl.DataFrame]]:
+        """Each part's rows that count, part by part, by an index that is `verified`."""
         for number, name in enumerate(index.names):
-            if self.sound(name):
-                at = index.frame.filter(pl.col("part") == number).get_column("at").sort()
-                whole = pl.read_parquet(self.folder / name, columns=list(columns))
-                yield name, whole[at].select(columns)
+            at = index.frame.filter(pl.col("part") == number).get_column("at").sort()
+            whole = pl.read_parquet(self.folder / name, columns=list(columns))
+            yield name, whole[at].select(columns)
 
     def sound(self, name: str, *, anew: bool = False) -> bool:
         """Whether a part's content is what its name says, moving it aside if not.
@@ -174,6 +191,7 @@ class Parts:
         if match and digest.of_file(path)[:16] == match[2]:
             self._sound.add(name)
             return True
+        self._sound.discard(name)
         self._aside.mkdir(parents=True, exist_ok=True)
         size = path.stat().st_size
         path.replace(self._aside / name)
