@@ -1,7 +1,8 @@
 """Joining small parts into large ones and dropping replies that do not count.
 
 One process at a time, under a lock of its own. New parts stand in place before the old ones go, so
-a kill leaves some replies twice and none lost; the next compaction drops the doubles.
+a kill leaves some replies twice and none lost; the next compaction drops the doubles. Every part is
+read and checked first, those checked before too: a copy is dropped only for one that is sound.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ FULL_BYTES: Final = 128_000_000
 def compact(home: Path, parts: Parts) -> None:
     """Leaves full parts and at most one that is not."""
     with filelock.FileLock(home / "compact.lock", is_singleton=False):
-        index = _sound_index(parts)
+        index = parts.verified(anew=True)
         count = Counter(index.frame.get_column("part").to_list())
         heights = {
             name: pl.scan_parquet(parts.folder / name, glob=False).select(pl.len()).collect().item()
@@ -36,29 +37,16 @@ def compact(home: Path, parts: Parts) -> None:
         chosen = small | doubled
         if len(small) < 2 and not doubled:
             return
-        _rewrite(home, parts, chosen)
+        _rewrite(home, parts, index, chosen)
         parts.forget()
 
 
-def _sound_index(parts: Parts) -> Index:
-    """The index over parts that were all read and found whole just now.
-
-    Which copy of a doubled reply counts is in the index: were one of its parts damaged, the sound
-    copy elsewhere would be dropped as the one that does not count.
-    """
-    while True:
-        parts.forget()
-        index = parts.index()
-        if all(parts.sound(name, anew=True) for name in index.names):
-            return index
-
-
-def _rewrite(home: Path, parts: Parts, chosen: set[str]) -> None:
+def _rewrite(home: Path, parts: Parts, index: Index, chosen: set[str]) -> None:
     draft = home / "compacting.tmp"
     gathered: list[pl.DataFrame] = []
     sources: list[str] = []
     size = 0
-    for name, frame in parts.frames(list(SCHEMA)):
+    for name, frame in parts.frames(list(SCHEMA), index):
         if name not in chosen:
             continue
         gathered.append(frame)

@@ -80,12 +80,31 @@ class Parts:
         with self._lock:
             names = self._listed()
             if self._index is None or tuple(names) != self._index.names:
-                self._index = self._indexed()
+                self._index = self._indexed(self.names())
             return self._index
 
-    def _indexed(self) -> Index:
+    def verified(self, *, anew: bool = False) -> Index:
+        """The index of the parts that are sound, every one checked before it is made.
+
+        Whoever leaves out the copies that do not count goes by this: were the part of the copy that
+        does found damaged later, both would be gone. Parts that come meanwhile are not in it.
+        """
+        names = [name for name in self.names() if self._is_there_and_sound(name, anew=anew)]
+        with self._lock:
+            if anew:
+                self._narrow = {}
+            self._index = self._indexed(names)
+            return self._index
+
+    def _is_there_and_sound(self, name: str, *, anew: bool) -> bool:
+        try:
+            return self.sound(name, anew=anew)
+        except FileNotFoundError:  # compacted, or moved aside by another process
+            return False
+
+    def _indexed(self, names: Sequence[str]) -> Index:
         frames: dict[str, pl.DataFrame] = {}
-        for name in self.names():
+        for name in names:
             known = self._narrow.get(name)
             narrow = self._read_narrow(name) if known is None else known
             if narrow is not None:
@@ -103,14 +122,15 @@ class Parts:
         return Index(tuple(frames), frame, hashes[order], order, whole.height)
 
     def _read_narrow(self, name: str) -> pl.DataFrame | None:
+        # Checked before it is decoded: polars 2.1 can abort the process on a damaged page.
         try:
+            if not self.sound(name):
+                return None
             return pl.read_parquet(self.folder / name, columns=list(NARROW)).select(NARROW)
         except FileNotFoundError:
             return None
         except _UNREADABLE as error:
-            if self.sound(name, anew=True):
-                raise StoreError(f"{self.folder / name}: could not be read: {error}") from error
-            return None
+            raise StoreError(f"{self.folder / name}: could not be read: {error}") from error
 
     def find(self, keys: pl.Series) -> tuple[Index, pl.DataFrame]:
         """Rows of the index for the keys that are there, in the order of ``keys`` (unique)."""
@@ -153,14 +173,12 @@ class Parts:
                 return None
         return pl.concat(read)
 
-    def frames(self, columns: Sequence[str]) -> Iterator[tuple[str, pl.DataFrame]]:
-        """Each part's rows that count, part by part."""
-        index = self.index()
+    def frames(self, columns: Sequence[str], index: Index) -> Iterator[tuple[str, pl.DataFrame]]:
+        """Each part's rows that count, part by part, by an index that is `verified`."""
         for number, name in enumerate(index.names):
-            if self.sound(name):
-                at = index.frame.filter(pl.col("part") == number).get_column("at").sort()
-                whole = pl.read_parquet(self.folder / name, columns=list(columns))
-                yield name, whole[at].select(columns)
+            at = index.frame.filter(pl.col("part") == number).get_column("at").sort()
+            whole = pl.read_parquet(self.folder / name, columns=list(columns))
+            yield name, whole[at].select(columns)
 
     def sound(self, name: str, *, anew: bool = False) -> bool:
         """Whether a part's content is what its name says, moving it aside if not.
@@ -174,6 +192,7 @@ class Parts:
         if match and digest.of_file(path)[:16] == match[2]:
             self._sound.add(name)
             return True
+        self._sound.discard(name)
         self._aside.mkdir(parents=True, exist_ok=True)
         size = path.stat().st_size
         path.replace(self._aside / name)

@@ -145,7 +145,7 @@ class ReplyStore:
         if here:
             stored = self.get(list(here), raw=raw)
             yield to_frame(stored.values()).select(columns)
-        for _, frame in self.parts.frames(columns):
+        for _, frame in self.parts.frames(columns, self.parts.verified()):
             yield frame.filter(~pl.col("key").is_in(list(here)))
 
     def _groups(self) -> Iterator[dict[str, Reply]]:
@@ -252,11 +252,7 @@ class ReplyStore:
         Returns parts, replies, bytes, torn_journals (a last line cut by a kill: it was never
         acknowledged), unreadable_lines by journal, damaged (messages) and set_aside (all files).
         """
-        for name in self.parts.names():
-            try:
-                self.parts.sound(name, anew=True)
-            except FileNotFoundError:  # compacted meanwhile
-                continue
+        self.parts.verified(anew=True)
         names = self.parts.names()
         replies = self.narrow().height
         logs = writers.journals(self._writers)
