@@ -169,7 +169,7 @@ class Stage(Frozen):
     def check(
         self,
         columns: Mapping[str, pl.DataType],  # noqa: ARG002 - for subclasses
-        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002
+        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002 - nor an input
     ) -> Iterator[Problem]:
         """Yields what is wrong given the columns here and those of each named input."""
         yield from ()
@@ -260,7 +260,7 @@ class Global(Stage):
 class Known(Protocol):
     """What an Asker sees of the models: who they are, and which replies there are so far."""
 
-    def request(self, model: str, prompt: str, **settings: Any) -> Request:  # noqa: ANN401
+    def request(self, model: str, prompt: str, **settings: Any) -> Request:  # noqa: ANN401 - any field
         """A request to a model of the recipe by its name there, with that model's settings.
 
         ``settings`` are fields of `Request` that differ: ``system``, ``sample``, ``rung``, a

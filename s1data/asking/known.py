@@ -23,7 +23,7 @@ class Replies:
         self.names: dict[str, str] = {}
         """Key of a request: the recipe's name of its model."""
 
-    def request(self, model: str, prompt: str, **settings: Any) -> Request:  # noqa: ANN401
+    def request(self, model: str, prompt: str, **settings: Any) -> Request:  # noqa: ANN401 - any field
         """See `s1data.stage.Known`; StageError for a name that the recipe has not, or no prompt."""
         if model not in self._settings:
             known = self._settings

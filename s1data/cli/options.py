@@ -22,7 +22,7 @@ class Place(click.Path):
         value: Any,  # noqa: ANN401 - as click declares it
         param: click.Parameter | None,
         ctx: click.Context | None,
-    ) -> Any:  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401 - as click declares it
         if not value:
             self.fail("a path is wanted, got nothing", param, ctx)
         return super().convert(value, param, ctx)

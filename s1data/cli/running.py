@@ -125,7 +125,7 @@ def _teller(*, quiet: bool, log_file: str | None) -> Iterator[Teller]:
     else:
         tellers.append(Lines(sys.stderr))
     try:
-        log = Path(log_file).open("a", encoding="utf-8") if log_file else None  # noqa: SIM115
+        log = Path(log_file).open("a", encoding="utf-8") if log_file else None  # noqa: SIM115 - closed below
     except OSError as error:
         raise click.UsageError(f"--log-file {log_file}: {error.strerror}") from None
     if log is not None:

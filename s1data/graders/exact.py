@@ -105,7 +105,7 @@ def grade(
     reference: str,
     attempt: str | Extracted,
     question: str = "",  # noqa: ARG001 - the protocol's
-    metadata: str | None = None,  # noqa: ARG001
+    metadata: str | None = None,  # noqa: ARG001 - the protocol's
 ) -> Grade:
     """Right where the texts are the same; texts that differ may still mean the same: undecided."""
     answer = answer_of(attempt)

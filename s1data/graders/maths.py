@@ -51,7 +51,7 @@ def grade(
     reference: str,
     attempt: str | Extracted,
     question: str = "",  # noqa: ARG001 - the protocol's
-    metadata: str | None = None,  # noqa: ARG001
+    metadata: str | None = None,  # noqa: ARG001 - the protocol's
 ) -> Grade:
     """Right or wrong as math-verify says. Starts a process for it: grade many by the cascade."""
     answer = answer_of(attempt)

@@ -155,7 +155,7 @@ def grade(
     reference: str,
     attempt: str | Extracted,
     question: str = "",  # noqa: ARG001 - the protocol's
-    metadata: str | None = None,  # noqa: ARG001
+    metadata: str | None = None,  # noqa: ARG001 - the protocol's
 ) -> Grade:
     """Right or wrong where both are plain numbers in one unit; otherwise undecided."""
     answer = answer_of(attempt)

@@ -92,11 +92,11 @@ def compare(reference: str, answer: str) -> bool | str:
     return bool(same)
 
 
-def _both_numbers(*values: Any) -> bool:  # noqa: ANN401
+def _both_numbers(*values: Any) -> bool:  # noqa: ANN401 - sympy
     return all(isinstance(v, sympy.Expr) and v.is_number for v in values)
 
 
-def _near(gold: Any, given: Any) -> bool:  # noqa: ANN401
+def _near(gold: Any, given: Any) -> bool:  # noqa: ANN401 - sympy
     """Whether two numbers that math-verify calls equal are so in the size they have."""
     gold, given = gold.doit(), given.doit()
     if gold == given or _percent_of(gold, given):
@@ -108,5 +108,5 @@ def _near(gold: Any, given: Any) -> bool:  # noqa: ANN401
     return bool(off <= size * RELATIVE)
 
 
-def _percent_of(gold: Any, given: Any) -> bool:  # noqa: ANN401
+def _percent_of(gold: Any, given: Any) -> bool:  # noqa: ANN401 - sympy
     return any(a == b * 100 for a, b in ((gold, given), (given, gold)))

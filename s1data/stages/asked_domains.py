@@ -53,7 +53,7 @@ class AddModelDomain(Asker):
     def check(
         self,
         columns: Mapping[str, pl.DataType],  # noqa: ARG002 - what is named is not a column
-        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002
+        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002 - nor an input
     ) -> Iterator[Problem]:
         known = ", ".join(sorted(self._lists()))
         for field, name in (

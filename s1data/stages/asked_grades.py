@@ -47,7 +47,7 @@ class AddJudgeGrades(Asker):
     def check(
         self,
         columns: Mapping[str, pl.DataType],  # noqa: ARG002 - what is named is not a column
-        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002
+        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002 - nor an input
     ) -> Iterator[Problem]:
         if self.prompt not in prompts.PROMPTS:
             yield Problem("prompt", f"one of {', '.join(prompts.PROMPTS)}", repr(self.prompt))

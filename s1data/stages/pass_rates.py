@@ -45,7 +45,7 @@ class AddPassRates(GlobalEnricher):
         """Attempts asked and saved, for the manifest."""
         return {"early_stopping": artefact.to_dicts()}
 
-    def columns(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:  # noqa: ARG002
+    def columns(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:  # noqa: ARG002 - row by row
         return self.columns_of(rows)
 
     def columns_of(self, rows: pl.DataFrame) -> pl.DataFrame:

@@ -203,7 +203,7 @@ class KeepS1(Ordering):
     def check(
         self,
         columns: Mapping[str, pl.DataType],
-        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002
+        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002 - nor an input
     ) -> Iterator[Problem]:
         yield from lengths.problems(self.length_from, columns)
         for rule in self.preselect:

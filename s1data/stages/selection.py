@@ -127,7 +127,7 @@ class KeepLongest(Ordering):
     def check(
         self,
         columns: Mapping[str, pl.DataType],
-        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002
+        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002 - nor an input
     ) -> Iterator[Problem]:
         yield from lengths.problems(self.length_from, columns)
 
@@ -244,7 +244,7 @@ class KeepTop(Ordering):
     def check(
         self,
         columns: Mapping[str, pl.DataType],
-        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002
+        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002 - nor an input
     ) -> Iterator[Problem]:
         for name in self.reads():
             dtype = columns.get(name)
