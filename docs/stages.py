@@ -58,7 +58,7 @@ NOTES: Final[dict[str, str]] = {
     ),
     "drop_semantic_duplicates": (
         "Needs `add_embedding` before it. Near vectors are only candidates: words and numbers "
-        "decide. Its defaults are not measured yet."
+        "decide; [what they find](overlap-duplicates.md)."
     ),
     "drop_published": (
         "For a new set that must not repeat an old one. The evidence says which item it was, and "
@@ -104,6 +104,12 @@ NOTES: Final[dict[str, str]] = {
         "but it is fitted on the pool, so another pool means other vectors for all its texts, and"
         " "
         "it sees words only."
+    ),
+    "add_contamination": (
+        "For looking before dropping, and for what is no ground to drop: a question made from an "
+        "item by other numbers, or one of the same subject. Stands before `drop_contaminated` "
+        "where the rows that it drops are to be told of as well. `s1data overlaps RUN` counts and "
+        "shows what was found."
     ),
     "add_cluster_domain": (
         "Clusters stand in for subject classes where no model is asked; "

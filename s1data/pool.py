@@ -103,6 +103,21 @@ BENCHMARK_HIT: Final = pl.Struct(
 )
 """A benchmark item that a row matches, and the reason for which it may stay."""
 
+CONTAMINATION: Final = pl.Struct(
+    {
+        "benchmark": pl.String,
+        "item": pl.UInt32,
+        "item_id": pl.String,
+        "method": pl.String,
+        "column": pl.String,
+        "span": pl.String,
+        "score": pl.Float64,
+        "run": pl.UInt32,
+        "pool_rows": pl.UInt32,
+    }
+)
+"""A benchmark item that a row resembles, and the evidence of the method that says so."""
+
 SOURCE_COLUMNS: Final[dict[str, pl.DataType]] = {
     "question": pl.String(),
     "solution": pl.String(),
@@ -135,6 +150,7 @@ STAGE_COLUMNS: Final[dict[str, pl.DataType]] = {
     "template_group_size": pl.UInt32(),
     "domain": pl.String(),
     "domain_score": pl.Float64(),
+    "contamination": pl.List(CONTAMINATION),
     "benchmark_hits": pl.List(BENCHMARK_HIT),
 }
 """What stages add. ``embedding`` is the key of a vector in the embedding cache, not the vector."""

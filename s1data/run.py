@@ -13,7 +13,9 @@ import polars as pl
 from s1data import manifest
 from s1data.checkpoint import Checkpoint, folder_name, open_checkpoint
 from s1data.errors import RunError, nearest
+from s1data.overlaps import Overlaps
 from s1data.recipe import Pipeline
+from s1data.stages.held_against import HeldAgainst
 
 if TYPE_CHECKING:
     from s1data.why import Way
@@ -99,6 +101,33 @@ class Run:
         from s1data.why import ways
 
         return ways(self, question_id, text=text, row=row)
+
+    def overlaps(self) -> dict[str, Overlaps]:
+        """What each stage that holds rows against benchmarks found, by its label.
+
+        Of a run that is not finished, what is there so far. The gate that stopped a run left
+        nothing. Rows that share words with an earlier source are no part of it.
+        """
+        done = self.checkpoints()
+        kinds = {s.label: s for s in self.pipeline.stages if isinstance(s, HeldAgainst)}
+        found = {c.label: c.read("artefact") for c in done[1:] if c.label in kinds}
+        ids = done[0].read("rows", ["row", "id"]) if found else pl.DataFrame()
+        return {
+            label: Overlaps(lines.drop("id", strict=False).join(ids, on="row", how="left"))
+            for label, lines in found.items()
+        }
+
+    def texts_of(self, label: str, pairs: pl.DataFrame) -> pl.DataFrame:
+        """``pairs`` of `overlaps` with the texts to read: ``question`` and ``item_question``.
+
+        The item's text is null where its benchmark asks that items are not shown.
+        """
+        done = {c.label: c for c in self.checkpoints()}
+        rows = done["read"].read("rows", ["row", "question"])
+        items = done[label].read("items").select("benchmark", "item", item_question="question")
+        return pairs.join(rows, on="row", how="left", maintain_order="left").join(
+            items, on=["benchmark", "item"], how="left", maintain_order="left"
+        )
 
     def _finished_or_refuse(self) -> None:
         if not self.finished:

@@ -37,7 +37,8 @@ class Step:
     settings: dict[str, Any] | None = None
     """The least change of fields that would have kept the row here, by field."""
     verdicts: tuple[str, ...] = ()
-    """Of a stage that grades: each attempt with its answer, the reference, verdict and method."""
+    """Of a stage that grades: each attempt with its answer, the reference, verdict and method. Of
+    one that holds rows against benchmarks without dropping any: each item that the row matches."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def _past(stage: Stage, checkpoint: Checkpoint, row: pl.DataFrame) -> tuple[Step
         made = _line(checkpoint, "columns", number)
         new = made.drop("row")
         words = ", ".join(f"{c} {_brief(new[c].to_list()[0])}" for c in new.columns)
-        verdicts = tuple(_verdicts(stage, new, row))
+        verdicts = (*_verdicts(stage, new, row), *_hits(new))
         if verdicts:
             words = ""
         return Step(label, "added", words, verdicts=verdicts), row.drop(
@@ -221,6 +222,17 @@ def _verdicts(stage: Stage, new: pl.DataFrame, row: pl.DataFrame) -> Iterator[st
         said = visible(str(entry.get("extracted") or none), 40)
         verdict = {True: "right", False: "wrong", None: "undecided"}[entry["verdict"]]
         yield f"{who}: {said} | reference {wanted} | {verdict} ({entry['method']})"
+
+
+def _hits(new: pl.DataFrame) -> Iterator[str]:
+    """The benchmark items that the row resembles, one line each."""
+    for column in {"contamination", "benchmark_hits"} & set(new.columns):
+        for hit in new[column].to_list()[0] or ():
+            alike = "" if hit["score"] is None else f" with a score of {hit['score']}"
+            span = f': "{visible(hit["span"], 160)}"' if hit.get("span") else ""
+            allowed = f" (allowed: {visible(hit['allowed'], 80)})" if hit.get("allowed") else ""
+            where = f"{hit['column']} and item {hit['item']} of {hit['benchmark']}"
+            yield f"{where} by {hit['method']}{alike}{span}{allowed}"
 
 
 def _line(checkpoint: Checkpoint, name: str, row: int) -> pl.DataFrame:

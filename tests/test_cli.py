@@ -30,7 +30,17 @@ def folder(tmp_path):
 
 
 def test_no_command_is_there_before_its_time():
-    assert COMMANDS == ["emulate", "init", "plan", "recipes", "run", "schema", "stages", "why"]
+    assert COMMANDS == [
+        "emulate",
+        "init",
+        "overlaps",
+        "plan",
+        "recipes",
+        "run",
+        "schema",
+        "stages",
+        "why",
+    ]
 
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])

@@ -12,7 +12,7 @@ import sys
 import click
 
 from s1data import __version__
-from s1data.cli import emulating, looking, running
+from s1data.cli import emulating, looking, reading, running
 from s1data.errors import PoolError, RecipeError, S1DataError
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -31,7 +31,12 @@ def app(*, debug: bool) -> None:
     """
 
 
-for _command in (*running.COMMANDS, *looking.COMMANDS, *emulating.COMMANDS):
+for _command in (
+    *running.COMMANDS,
+    *looking.COMMANDS,
+    *reading.COMMANDS,
+    *emulating.COMMANDS,
+):
     app.add_command(_command)
 
 

@@ -51,6 +51,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "add_question_flaws": "unusable:AddQuestionFlaws",
     "drop_unusable": "unusable:DropUnusable",
     "add_embedding": "vectors:AddEmbedding",
+    "add_contamination": "annotating:AddContamination",
     "add_cluster_domain": "domains:AddClusterDomain",
     "add_column": "columns:AddColumn",
     "keep_s1": "s1_selection:KeepS1",

@@ -24,7 +24,7 @@ from s1data.stage import Engine, Evidence, GlobalFilter, Table
 from s1data.stages import cross_source as joining
 from s1data.stages import items, matching, ngrams
 from s1data.stages.held_against import MAX_N, HeldAgainst, each_once
-from s1data.stages.matching import METHODS
+from s1data.stages.matching import METHODS, Method
 
 EVIDENCE: Final[dict[str, pl.DataType]] = {
     "method": pl.String(),
@@ -101,6 +101,9 @@ class DropContaminated(HeldAgainst, GlobalFilter):
         ]
     }
 
+    methods: tuple[Method, ...] = Field(
+        default=("ngram8",), min_length=1, description="How to look; a row is dropped by any."
+    )
     cross_source: tuple[str, ...] = Field(
         default=(),
         description="Sources in the order in which they join: accepted rows of one are held "
@@ -129,7 +132,7 @@ class DropContaminated(HeldAgainst, GlobalFilter):
         of = items.read(self.against, engine, self.hashed)
         found = self.finder(of).found(keys, engine, self.methods)
         if self.against:
-            engine.write("benchmarks", items.summary(of))
+            items.leave(of, found, engine)
         lines = matching.named(found, of).with_columns(reason=pl.lit("in_benchmark"))
         if self.cross_source:
             gone, order = lines.select("row").unique(), self.cross_source

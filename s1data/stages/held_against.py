@@ -10,7 +10,7 @@ from pydantic import Field
 from s1data.normalising import Normalisation
 from s1data.stage import Problem, Stage
 from s1data.stages import items, matching
-from s1data.stages.matching import Finder, Method
+from s1data.stages.matching import Finder
 
 MAX_N = 1000
 
@@ -20,9 +20,6 @@ class HeldAgainst(Stage):
 
     against: tuple[str, ...] = Field(
         default=(), description="Named inputs that hold benchmark questions, first match first."
-    )
-    methods: tuple[Method, ...] = Field(
-        default=("ngram8",), min_length=1, description="How to look; a row is dropped by any."
     )
     columns_: tuple[str, ...] = Field(
         alias="columns",

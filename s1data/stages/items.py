@@ -95,6 +95,18 @@ def summary(items: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(lines, schema=schema, orient="row")
 
 
+def leave(items: pl.DataFrame, matches: pl.DataFrame, engine: Engine) -> None:
+    """Leaves beside the record what was held against, and the texts of the items that were hit.
+
+    ``matches`` name items by ``at_item``. A hashed item is left without its text.
+    """
+    engine.write("benchmarks", summary(items))
+    hit = items.with_row_index("at_item").join(matches, on="at_item", how="semi")
+    text = pl.when(~pl.col("hashed")).then("question")
+    told = hit.select("benchmark", "item", "item_id", question=text)
+    engine.write("items", told.sort("benchmark", "item"))
+
+
 def shown(span: str, hashed: bool) -> str:
     """The span as evidence may show it."""
     if hashed:

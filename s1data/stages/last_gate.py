@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 import polars as pl
 from pydantic import Field, model_validator
 
-from s1data import pool
 from s1data.errors import StageError
 from s1data.frozen import Pairs
 from s1data.stage import Engine, GlobalEnricher, Table
@@ -84,8 +83,9 @@ class CheckContaminated(HeldAgainst, GlobalEnricher):
 
     def identify(self, keys: Table, engine: Engine) -> pl.DataFrame:
         of = items.read(self.against, engine, self.hashed)
-        engine.write("benchmarks", items.summary(of))
-        found = matching.named(self.finder(of).found(keys, engine, self.methods), of)
+        matches = self.finder(of).found(keys, engine, self.methods)
+        items.leave(of, matches, engine)
+        found = matching.named(matches, of)
         ids = engine.collect(engine.map(keys, lambda rows: rows.select("row", "id")))
         reasons = dict(self.allow)
         allowed = pl.col("id").replace_strict(reasons, default=None, return_dtype=pl.String)
@@ -112,13 +112,7 @@ class CheckContaminated(HeldAgainst, GlobalEnricher):
         )
 
     def columns(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:
-        entry = [field.name for field in pool.BENCHMARK_HIT.fields]
-        hits = artefact.group_by("row", maintain_order=True).agg(benchmark_hits=pl.struct(*entry))
-        return (
-            rows.select("row")
-            .join(hits, on="row", how="left", maintain_order="left")
-            .select(pl.col("benchmark_hits").fill_null([]).cast(pool.COLUMNS["benchmark_hits"]))
-        )
+        return matching.listed(rows, artefact, "benchmark_hits")
 
     def figures(self, artefact: pl.DataFrame) -> dict[str, Any]:
         allowed = artefact.unique(["id", "allowed"]).sort("id").select("id", "allowed")

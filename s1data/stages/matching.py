@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, cast
 
 import numpy as np
 import polars as pl
 
+from s1data import pool
 from s1data.normalising import Normalisation
 from s1data.stage import Engine, Problem, Table
 from s1data.stages import fuzzy, ngrams, overlap
@@ -76,12 +77,7 @@ class Finder:
             if loose:
                 own = self._loose(texts, engine, loose)
                 parts.append(own.with_columns(column=pl.lit(column)))
-        whole = pl.concat([part.select(*MATCHES).cast(MATCHES) for part in parts])
-        # A row may have several texts in a column: the longest run, the best score stands.
-        best = whole.sort("score", "run", "span", descending=True, nulls_last=True)
-        return best.unique(["row", "method", "column", "at_item"], keep="first").sort(
-            "row", "method", "column", "at_item"
-        )
+        return in_order(parts)
 
     @cached_property
     def _questions(self) -> list[str]:
@@ -104,7 +100,7 @@ class Finder:
 
     def _shared(self, texts: pl.DataFrame) -> pl.DataFrame:
         matches = self._reference.matches(texts.get_column("text").to_list())
-        return _lines("ngram8", self._pairs(texts, matches))
+        return lines_of("ngram8", self._pairs(texts, matches))
 
     def _pairs(
         self, texts: pl.DataFrame, matches: Iterable[overlap.Match]
@@ -158,7 +154,7 @@ class Finder:
                 lines.append(
                     (row[match.text], item, span, None, runs[match.text], rows_with, first)
                 )
-        return _lines("rare_ngram8", lines)
+        return lines_of("rare_ngram8", lines)
 
     def _loose(self, texts: Table, engine: Engine, methods: Sequence[str]) -> pl.DataFrame:
         looks = engine.collect(engine.map(texts, partial(self._looks, shingles="fuzzy" in methods)))
@@ -170,7 +166,7 @@ class Finder:
                 (row, item, shown(plain, self._hashed[item]), 1.0, None, None, None)
                 for row, plain, item in pairs.select("row", "plain", "at_item").iter_rows()
             ]
-            own = _lines("normalised", lines)
+            own = lines_of("normalised", lines)
             found.append(
                 own.with_columns(first=pl.col("at_item") == pl.col("at_item").min().over("row"))
             )
@@ -224,7 +220,17 @@ class Finder:
             if alike.score >= self.fuzzy_score and (alike.numbers_agree or not self.same_numbers):
                 span = shown(alike.span, self._hashed[item])
                 lines.append((row, item, span, alike.score, None, None, None))
-        return _lines("fuzzy", lines)
+        return lines_of("fuzzy", lines)
+
+
+def in_order(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """All `MATCHES` in order, one for each row, method, column and item."""
+    whole = pl.concat([part.select(*MATCHES).cast(MATCHES) for part in parts])
+    # A row may have several texts in a column: the longest run, the best score stands.
+    best = whole.sort("score", "run", "span", descending=True, nulls_last=True)
+    return best.unique(["row", "method", "column", "at_item"], keep="first").sort(
+        "row", "method", "column", "at_item"
+    )
 
 
 def texts_of(rows: pl.DataFrame, column: str, engine: Engine) -> pl.DataFrame:
@@ -248,7 +254,7 @@ def texts_of(rows: pl.DataFrame, column: str, engine: Engine) -> pl.DataFrame:
     return parts.select("row", "part").with_columns(texts).drop_nulls("text")
 
 
-def _lines(method: str, lines: Sequence[tuple[object, ...]]) -> pl.DataFrame:
+def lines_of(method: str, lines: Sequence[tuple[object, ...]]) -> pl.DataFrame:
     kept = [name for name in MATCHES if name not in ("method", "column")]
     schema = {name: MATCHES[name] for name in kept}
     frame = pl.DataFrame(lines, schema=schema, orient="row")
@@ -287,6 +293,15 @@ def counted(matches: pl.DataFrame) -> pl.DataFrame:
         )
         .sort("benchmark", "method")
     )
+
+
+def listed(rows: pl.DataFrame, matches: pl.DataFrame, column: str) -> pl.DataFrame:
+    """The matches of each row as a list in ``column``, empty where there are none."""
+    dtype = pool.COLUMNS[column]
+    entry = [field.name for field in cast("pl.Struct", cast("pl.List", dtype).inner).fields]
+    hits = matches.group_by("row", maintain_order=True).agg(pl.struct(*entry).alias(column))
+    joined = rows.select("row").join(hits, on="row", how="left", maintain_order="left")
+    return joined.select(pl.col(column).fill_null([]).cast(dtype))
 
 
 def problems(names: Sequence[str], columns: Mapping[str, pl.DataType]) -> Iterator[Problem]:

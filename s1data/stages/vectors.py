@@ -56,6 +56,11 @@ class AddEmbedding(GlobalEnricher):
         le=1_024,
         description=f"Length of a vector, for tfidf-svd; {TFIDF_DIMENSIONS} unless given.",
     )
+    also: tuple[str, ...] = Field(
+        default=(),
+        description="Named inputs whose column question is embedded as well, for stages that hold "
+        "rows against them; a tfidf-svd is fitted on them too.",
+    )
     seed: int = Field(
         default=0, ge=0, lt=2**32, description="Seed of tfidf-svd; models have no use for it."
     )
@@ -66,11 +71,19 @@ class AddEmbedding(GlobalEnricher):
     def reads(self) -> tuple[str, ...]:
         return (self.of,)
 
+    def inputs(self) -> tuple[str, ...]:
+        return self.also
+
     def check(
         self,
         columns: Mapping[str, pl.DataType],
-        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002 - reads none
+        inputs: Mapping[str, Mapping[str, pl.DataType]],
     ) -> Iterator[Problem]:
+        for name in self.also:
+            has = inputs.get(name, {"question": pl.String()})
+            if not isinstance(has.get("question"), pl.String):
+                got = f"columns {', '.join(has)}"
+                yield Problem("also", f"a String column question in input {name}", got)
         dtype = columns.get(self.of, pl.String())
         if dtype != pl.String():
             yield Problem("of", "a text column", f"{self.of}, which is {dtype}")
@@ -89,17 +102,25 @@ class AddEmbedding(GlobalEnricher):
         return rows.select("row", pl.col(self.of).alias("text"))
 
     def identify(self, keys: Table, engine: Engine) -> pl.DataFrame:
-        """Columns ``row`` and ``embedding``, once every vector is stored."""
+        """Columns ``row`` and ``embedding``, once every vector is stored.
+
+        Those of ``also`` have no row: they are there so that the artefact is only usable with them.
+        """
         rows = engine.collect(keys).sort("row")
         # By content: what a model sees, and in which order, is then the same for any row order.
         texts = rows.get_column("text").drop_nulls().unique().sort()
+        others = [engine.read(name).get_column("question").drop_nulls() for name in self.also]
+        more = pl.concat([texts.clear(), *others]).unique().sort()
+        texts = pl.concat([texts, more]).unique().sort()
         try:
             encoder = self._encoder(texts)
             found = keys_of(encoder.identity, rows.get_column("text"))
             _store(encoder, texts, engine)
         except StageError as error:
             raise StageError(f"stage {self.label}: {error}") from error
-        return rows.select("row", found)
+        theirs = pl.DataFrame({"row": None, "embedding": keys_of(encoder.identity, more)})
+        own = rows.select("row", found)
+        return pl.concat([own, theirs.cast(dict(own.schema))])  # type: ignore[arg-type]
 
     def columns(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:
         joined = rows.select("row").join(artefact, on="row", how="left", maintain_order="left")
