@@ -360,6 +360,7 @@ class Session:
             key=request.key,
             provider=request.provider,
             model=request.model,
+            request=request.text,
             outcome=outcome,
             detail=detail,
             origin=self._origin,

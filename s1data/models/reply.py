@@ -46,6 +46,8 @@ class Reply(Told):
     model: str
     raw: str | None = None
     """The body as received (JSON text)."""
+    request: str | None = None
+    """What the key is the hash of: the prompt and every setting (`Request.text`)."""
     origin: str = "live"
     """``live``, ``rehearsal`` or ``imported:NAME``."""
     asked: str | None = None

@@ -31,7 +31,12 @@ class Request(ModelSpec):
     @cached_property
     def key(self) -> str:
         """Hex sha256 of all that differs from the defaults: the reply's address in the store."""
-        return hashlib.sha256(canonical_json(self.identity()).encode()).hexdigest()
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @cached_property
+    def text(self) -> str:
+        """`identity` as canonical JSON."""
+        return canonical_json(self.identity())
 
     def identity(self) -> dict[str, Any]:
         """What the key is made of, JSON-able."""

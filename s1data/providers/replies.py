@@ -31,6 +31,7 @@ class Sending:
             provider=self.request.provider,
             model=self.request.model,
             raw=raw,
+            request=self.request.text,
             asked=self.asked,
             seconds=round(time.monotonic() - self.started, 3),
             **values,

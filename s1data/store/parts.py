@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -89,22 +91,26 @@ class Parts:
         Whoever leaves out the copies that do not count goes by this: were the part of the copy that
         does found damaged later, both would be gone. Parts that come meanwhile are not in it.
         """
-        names = [name for name in self.names() if self._is_there_and_sound(name, anew=anew)]
+        names = self._sound_among(self.names(), anew=anew)
         with self._lock:
             if anew:
                 self._narrow = {}
             self._index = self._indexed(names)
             return self._index
 
-    def _is_there_and_sound(self, name: str, *, anew: bool) -> bool:
-        try:
-            return self.sound(name, anew=anew)
-        except FileNotFoundError:  # compacted, or moved aside by another process
-            return False
+    def _sound_among(self, names: Iterable[str], *, anew: bool = False) -> list[str]:
+        """Those that are there and sound, read side by side: hashing is all that a look-up costs."""
+        if anew:
+            self._sound.clear()
+        new = [name for name in names if name not in self._sound]
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
+            found = dict(zip(new, threads.map(self._content, new), strict=True))
+        return [name for name in names if name in self._sound or self._judge(name, found[name])]
 
     def _indexed(self, names: Sequence[str]) -> Index:
         frames: dict[str, pl.DataFrame] = {}
-        for name in names:
+        # Checked before it is decoded: polars 2.1 can abort the process on a damaged page.
+        for name in self._sound_among(names):
             known = self._narrow.get(name)
             narrow = self._read_narrow(name) if known is None else known
             if narrow is not None:
@@ -122,10 +128,7 @@ class Parts:
         return Index(tuple(frames), frame, hashes[order], order, whole.height)
 
     def _read_narrow(self, name: str) -> pl.DataFrame | None:
-        # Checked before it is decoded: polars 2.1 can abort the process on a damaged page.
         try:
-            if not self.sound(name):
-                return None
             return pl.read_parquet(self.folder / name, columns=list(NARROW)).select(NARROW)
         except FileNotFoundError:
             return None
@@ -173,29 +176,58 @@ class Parts:
                 return None
         return pl.concat(read)
 
-    def frames(self, columns: Sequence[str], index: Index) -> Iterator[tuple[str, pl.DataFrame]]:
-        """Each part's rows that count, part by part, by an index that is `verified`."""
-        for number, name in enumerate(index.names):
-            at = index.frame.filter(pl.col("part") == number).get_column("at").sort()
-            whole = pl.read_parquet(self.folder / name, columns=list(columns))
-            yield name, whole[at].select(columns)
+    def frames(
+        self, columns: Sequence[str], index: Index, where: pl.Expr | None = None
+    ) -> Iterator[tuple[str, pl.DataFrame]]:
+        """Each part's rows that count, part by part, by an index that is `verified`.
 
-    def sound(self, name: str, *, anew: bool = False) -> bool:
+        ``where`` is over `NARROW`.
+        """
+        wanted = index.frame if where is None else index.frame.filter(where)
+        empty = pl.DataFrame(schema={name: SCHEMA[name] for name in columns})
+        for number, name in enumerate(index.names):
+            rows = wanted.filter(pl.col("part") == number)
+            if rows.is_empty():
+                yield name, empty
+                continue
+            try:
+                whole = pl.read_parquet(self.folder / name, columns=list(columns))
+                yield name, whole[rows.get_column("at").sort()].select(columns)
+            except FileNotFoundError:  # compacted meanwhile: they stand in another
+                yield name, self.read(rows.get_column("key"), columns)
+
+    def sound(self, name: str) -> bool:
         """Whether a part's content is what its name says, moving it aside if not.
 
-        Looked at once per process unless ``anew``; FileNotFoundError when it is gone.
+        Looked at once per process; FileNotFoundError when it is gone.
         """
-        if name in self._sound and not anew:
+        if name in self._sound:
             return True
+        content = self._content(name)
+        if content is None:
+            raise FileNotFoundError(self.folder / name)
+        return self._judge(name, content)
+
+    def _content(self, name: str) -> str | None:
+        try:
+            return digest.of_file(self.folder / name)[:16]
+        except FileNotFoundError:  # compacted, or moved aside by another process
+            return None
+
+    def _judge(self, name: str, content: str | None) -> bool:
         match = NAME.fullmatch(name)
-        path = self.folder / name
-        if match and digest.of_file(path)[:16] == match[2]:
+        if match and content == match[2]:
             self._sound.add(name)
             return True
-        self._sound.discard(name)
+        if content is None:
+            return False
+        path = self.folder / name
         self._aside.mkdir(parents=True, exist_ok=True)
-        size = path.stat().st_size
-        path.replace(self._aside / name)
+        try:
+            size = path.stat().st_size
+            path.replace(self._aside / name)
+        except FileNotFoundError:  # another process was faster
+            return False
         self.forget()
         self.damaged.append(
             f"{name}: damaged ({size} bytes that are not those written); moved to "

@@ -28,7 +28,8 @@ _TYPES: Final[dict[str, type[pl.DataType]]] = {
 SCHEMA: Final = pl.Schema({one.name: _TYPES.get(one.name, pl.String) for one in fields(Reply)})
 """Columns of a part: the fields of a reply."""
 
-WITHOUT_RAW: Final = tuple(name for name in SCHEMA if name != "raw")
+BODIES: Final = ("raw", "request")
+WITHOUT_BODIES: Final = tuple(name for name in SCHEMA if name not in BODIES)
 NARROW: Final = (
     "key",
     "provider",

@@ -108,7 +108,7 @@ def test_a_check_reads_again_what_was_sound_and_a_damaged_file_put_back_is_not_s
         bad = sound.replace(b"first 2026", b"first 2062")
         assert bad != sound, "the damage must lie in the answer"
         counts.write_bytes(bad)
-        assert store.check()["set_aside"] == [counts.name]
+        assert store.check().set_aside == [counts.name]
         assert store.get(["first"]) == {}
         counts.write_bytes(bad)
         assert store.get(["first"]) == {}
