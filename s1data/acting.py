@@ -51,10 +51,15 @@ class Outcome:
 
 
 def cache_home() -> Path:
-    """Where vectors are kept: ``S1DATA_CACHE``, else the user's cache folder."""
+    """Where vectors and replies are kept: ``S1DATA_CACHE``, else the user's cache folder."""
     if home := os.environ.get("S1DATA_CACHE"):
         return Path(home)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "s1data"
+
+
+def replies_home() -> Path:
+    """The reply store that all runs of this user share."""
+    return cache_home() / "replies"
 
 
 def apply(

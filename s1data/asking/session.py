@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
+from s1data.asking.looping import Loop
 from s1data.asking.preflight import preflight
 from s1data.asking.purse import Item, Purse, reconcile
 from s1data.asking.retrying import Backoff, retry
@@ -51,7 +52,7 @@ class Session:
         origin: str = "live",
         backoff: Backoff | None = None,
     ) -> None:
-        self._runner = asyncio.Runner()
+        self._loop = Loop()
         self._store = store
         self._origin = origin
         self._backoff = backoff or Backoff()
@@ -82,13 +83,13 @@ class Session:
     def close(self) -> None:
         """Closes the models' connections."""
         try:
-            self._runner.run(self._close())
+            self._loop.run(self._close())
         finally:
-            self._runner.close()
+            self._loop.close()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs a coroutine in the session's loop."""
-        return self._runner.run(work)
+        """Runs a coroutine in the session's loop; from inside another loop too."""
+        return self._loop.run(work)
 
     def check(self, names: Iterable[str] | None = None) -> None:
         """Asks each model, or those named, one tiny request; see `preflight`. Never twice."""

@@ -46,16 +46,21 @@ def append(handle: int, data: bytes, *, durable: bool = True) -> None:
         raise
 
 
-def put_in_place(data: bytes, draft: Path, path: Path) -> None:
-    """Writes a file that is either whole or not there."""
+def write_whole(data: bytes, path: Path) -> None:
+    """Writes a file and syncs it; OSError, and no file, where it cannot be."""
     try:
-        with draft.open("wb") as file:
+        with path.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
     except OSError:
-        draft.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         raise
+
+
+def put_in_place(data: bytes, draft: Path, path: Path) -> None:
+    """Writes a file that is either whole or not there."""
+    write_whole(data, draft)
     draft.replace(path)
     sync_folder(path.parent)
 

@@ -1,4 +1,4 @@
-"""The file that says what a folder is: a reply store of some format, of live or rehearsed replies."""
+"""The file that says what a folder is: a reply store of a format, of live or rehearsed replies."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ import numpy as np
 import polars as pl
 
 from s1data import digest
+from s1data.durable import sync_folder
 from s1data.errors import StoreError
 from s1data.store.files import put_in_place
 from s1data.store.rows import NARROW, SCHEMA, fold
@@ -98,8 +99,8 @@ class Parts:
             self._index = self._indexed(names)
             return self._index
 
-    def _sound_among(self, names: Iterable[str], *, anew: bool = False) -> list[str]:
-        """Those that are there and sound, read side by side: hashing is all that a look-up costs."""
+    def _sound_among(self, names: Sequence[str], *, anew: bool = False) -> list[str]:
+        """Those that are there and sound, read side by side: most of a look-up is hashing."""
         if anew:
             self._sound.clear()
         new = [name for name in names if name not in self._sound]
@@ -237,19 +238,32 @@ class Parts:
 
     def add(self, frame: pl.DataFrame, draft: Path, stamp: str = "", *, full: bool = False) -> str:
         """Writes a part and returns its name; OSError where it cannot be written."""
+        name, data = encoded(frame, stamp, full=full)
         self.folder.mkdir(parents=True, exist_ok=True)
-        group = int(GROUP_BYTES * frame.height // max(1, frame.estimated_size()))
-        buffer = io.BytesIO()
-        frame.select(list(SCHEMA)).write_parquet(
-            buffer, compression="zstd", compression_level=1, row_group_size=max(8, group)
-        )
-        data = buffer.getvalue()
-        content = hashlib.sha256(data).hexdigest()[:16]
-        name = f"part-{stamp or format(time.time_ns(), '016x')}-{content}"
-        name += "-full.parquet" if full else ".parquet"
         put_in_place(data, draft, self.folder / name)
         self._sound.add(name)
         return name
+
+    def take(self, drafts: Mapping[str, Path]) -> None:
+        """Puts whole files, by the names they get, in place; all or, when killed amid it, some."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name, draft in drafts.items():
+            draft.replace(self.folder / name)
+        sync_folder(self.folder)
+        self._sound.update(drafts)
+
+
+def encoded(frame: pl.DataFrame, stamp: str = "", *, full: bool = False) -> tuple[str, bytes]:
+    """A part's name and bytes."""
+    group = int(GROUP_BYTES * frame.height // max(1, frame.estimated_size()))
+    buffer = io.BytesIO()
+    frame.select(list(SCHEMA)).write_parquet(
+        buffer, compression="zstd", compression_level=1, row_group_size=max(8, group)
+    )
+    data = buffer.getvalue()
+    content = hashlib.sha256(data).hexdigest()[:16]
+    name = f"part-{stamp or format(time.time_ns(), '016x')}-{content}"
+    return name + ("-full.parquet" if full else ".parquet"), data
 
 
 def narrow_schema() -> pl.Schema:

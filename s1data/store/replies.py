@@ -12,20 +12,23 @@ Reading is in `s1data.store.reading`; it takes no lock.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self
 
 import filelock
+import polars as pl
 
 from s1data.durable import sync_folder
 from s1data.errors import StoreError
 from s1data.models import POLICIES, Reply
 from s1data.store import compacting, mark, writers
 from s1data.store.checking import Report, report
+from s1data.store.files import write_whole
+from s1data.store.parts import encoded
 from s1data.store.reading import ReplyReader
-from s1data.store.rows import better, storable, to_frame, to_line
+from s1data.store.rows import ANSWERS, batches, better, storable, to_frame, to_line
 
 ROLL_BYTES: Final = 32_000_000
 """Bytes of a journal that become a part: what a process holds in memory of what it wrote."""
@@ -68,6 +71,44 @@ class ReplyStore(ReplyReader):
                 self._pending[reply.key] = better(old, reply) if old else reply
             if writer.size >= self._roll_bytes:
                 self._roll(writer)
+
+    def put_all(self, replies: Iterable[Reply]) -> tuple[int, int]:
+        """Stores any number of replies, all or none; returns how many are new, and how many not.
+
+        One that is there already is left as it is, unless it is none and the new one an answer.
+        Whatever ``replies`` raises, or a full disk, leaves nothing; a kill while the finished
+        files are put in place may leave some of them, and the same call completes it.
+        """
+        added = there = 0
+        drafts: dict[str, Path] = {}
+        writer = self._begun()
+        try:
+            for batch in batches(replies, self._roll_bytes):
+                kept = [self._checked(storable(reply)) for reply in batch]
+                new = self._not_there(kept)
+                there += len(kept) - len(new)
+                if new:
+                    name, data = encoded(to_frame(new))
+                    draft = writer.folder / f"bulk-{len(drafts):06d}.tmp"
+                    with self._named("the replies were not kept, none of them"):
+                        write_whole(data, draft)
+                    drafts[name] = draft
+                    added += len(new)
+            with self._named("the replies were not all put in place"):
+                self.parts.take(drafts)
+        finally:
+            for draft in drafts.values():
+                draft.unlink(missing_ok=True)
+        return added, there
+
+    def _not_there(self, replies: Sequence[Reply]) -> list[Reply]:
+        known = self.known(pl.Series([reply.key for reply in replies], dtype=pl.String))
+        answered = dict(known.select("key", pl.col("outcome").is_in(ANSWERS)).iter_rows())
+        return [
+            reply
+            for reply in replies
+            if not (answered.get(reply.key, False) or (reply.key in answered and not reply.answers))
+        ]
 
     def _checked(self, reply: Reply) -> Reply:
         if not POLICIES[reply.outcome].settled:
@@ -134,9 +175,9 @@ class ReplyStore(ReplyReader):
     def check(self) -> Report:
         """Reads every byte; see `s1data.store.checking`. What dead processes left becomes parts."""
         if writers.folders(self._writers):
-            with self._lock, self._named("what dead processes left could not be taken in"):
-                with self._locked():
-                    writers.adopt(self._writers, self.parts, self._aside)
+            what = "what dead processes left could not be taken in"
+            with self._lock, self._named(what), self._locked():
+                writers.adopt(self._writers, self.parts, self._aside)
         return report(self)
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ for first, so that what was served once stays; of the others the last.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, fields, replace
 from functools import reduce
 from typing import Any, Final
@@ -76,6 +76,20 @@ def _encodes(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def batches(replies: Iterable[Reply], size: int) -> Iterator[list[Reply]]:
+    """The same replies in groups of about ``size`` characters of texts."""
+    batch: list[Reply] = []
+    held = 0
+    for reply in replies:
+        batch.append(reply)
+        held += sum(map(len, filter(None, (reply.thinking, reply.answer, reply.raw)))) + 500
+        if held >= size:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
 
 
 def to_frame(replies: Iterable[Reply]) -> pl.DataFrame:

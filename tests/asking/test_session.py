@@ -1,5 +1,7 @@
 """A session sends what has no reply, tries again by policy, and keeps what came."""
 
+import asyncio
+
 from s1data.asking import Backoff, Served, Session
 from s1data.models import ModelError, ModelSpec, Outcome, Reply, Request
 
@@ -68,3 +70,12 @@ def test_a_wrong_key_stops_the_session_after_one_sending():
     model = Scripted(*[Outcome.AUTH] * 9)
     (error,), stopped = ask(model, Memory(), "q")
     assert (error.outcome, model.sent, stopped.reason) == (Outcome.AUTH, 1, "auth")
+
+
+def test_a_session_is_made_and_used_inside_a_running_loop_as_in_a_notebook():
+    async def cell():
+        return ask(Scripted(Outcome.DROPPED), Memory(), "q", "r")
+
+    replies, stopped = asyncio.run(cell())
+    assert [reply.outcome for reply in replies] == [Outcome.OK, Outcome.OK]
+    assert stopped is None

@@ -1,0 +1,78 @@
+"""A session works from inside a running loop, as a notebook's cells are, Ctrl-C included."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from s1data.asking.looping import Loop
+
+CELL = """
+import asyncio, sys, threading
+from s1data.asking.looping import Loop
+
+async def work():
+    print("at work", flush=True)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        print("taken in", flush=True)
+
+async def cell():
+    loop = Loop()
+    try:
+        loop.run(work())
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+    loop.run(asyncio.sleep(0))
+    loop.close()
+    print("closed", flush=True)
+
+asyncio.run(cell())
+"""
+
+
+async def double(number):
+    await asyncio.sleep(0)
+    return 2 * number
+
+
+def test_a_coroutine_is_run_from_a_script_and_inside_another_loop_in_one_and_the_same_loop():
+    loop = Loop()
+
+    async def mine():
+        return asyncio.get_running_loop()
+
+    async def cell():
+        outer = asyncio.get_running_loop()
+        here = loop.run(mine())
+        assert here is not outer
+        assert asyncio.get_event_loop() is outer
+        with pytest.raises(ZeroDivisionError):
+            loop.run(failing())
+        return here, loop.run(double(4))
+
+    async def failing():
+        raise ZeroDivisionError
+
+    assert loop.run(double(3)) == 6
+    inside, eight = asyncio.run(cell())
+    assert loop.run(mine()) is inside
+    assert eight == 8
+    asyncio.run(closing(loop))
+
+
+async def closing(loop):
+    loop.close()
+    loop.close()
+
+
+def test_ctrl_c_inside_another_loop_cancels_the_work_and_the_loop_goes_on():
+    process = subprocess.Popen([sys.executable, "-c", CELL], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "at work\n"
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=30)
+    assert said.splitlines() == ["taken in", "interrupted", "closed"]
+    assert process.returncode == 0
