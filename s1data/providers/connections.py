@@ -11,6 +11,7 @@ import os
 import re
 import urllib.request
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -47,6 +48,7 @@ def checked_url(url: str, model: str) -> str:
     return url.strip().rstrip("/")
 
 
+@lru_cache(maxsize=256)
 def is_loopback(url: str) -> bool:
     """Whether an address is this machine's own."""
     return urlsplit(url).hostname in _LOOPBACK

@@ -1,9 +1,9 @@
 """OpenAI-compatible servers (vLLM, SGLang, llama.cpp, hosted) through openai on aiohttp.
 
-The only file that imports openai. One client each endpoint; a request goes to the endpoint with
-the fewest in flight among those that are well, and on to another where it was not taken at all
-(no connection, 429, 5xx). One that may have been worked on is not sent elsewhere: whoever asked
-decides. `max_tokens` is clamped to what the endpoint's context holds.
+One client each endpoint; a request goes to the endpoint with the fewest in flight among those that
+are well, and on to another where it was not taken at all (no connection, 429, 5xx). One that may
+have been worked on is not sent elsewhere: whoever asked decides. `max_tokens` is clamped to what
+the endpoint's context holds.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 from s1data.models import ModelError, ModelSpec, Outcome, Reply, Request, Scored, Told
 from s1data.providers import openai_bodies
 from s1data.providers.checking import MAX_TOKENS, in_time, refused, tiny_request
-from s1data.providers.connections import checked_url, find_key, reach, transport_failure
-from s1data.providers.failures import cure_of, failure, one_line, outcome_of, seconds_to_wait
-from s1data.providers.replies import Sending, mapping, text
+from s1data.providers.connections import checked_url, find_key, reach
+from s1data.providers.failures import failure
+from s1data.providers.openai_refusals import FilteredError, refusal
+from s1data.providers.replies import Sending
 from s1data.providers.samples import headers_of
 
 if TYPE_CHECKING:
-    import openai
+    from s1data.providers.openai_client import Client
 
 SERVICE: Final = "https://api.openai.com/v1"
 _ELSEWHERE: Final = frozenset(
@@ -37,7 +38,7 @@ _LONGEST_REST: Final = 60.0
 @dataclass(slots=True)
 class _Endpoint:
     url: str
-    client: openai.AsyncOpenAI | None = None
+    client: Client | None = None
     in_flight: int = 0
     failed: int = 0
     rests_until: float = 0.0
@@ -85,7 +86,7 @@ class OpenAICompatible:
                 request,
                 lambda allowed: openai_bodies.body_of(request, allowed),
             )
-        except _FilteredError as error:
+        except FilteredError as error:
             return sending.reply(Told(outcome=Outcome.SAFETY, detail=str(error)))
         except ModelError as error:
             if error.outcome is Outcome.BAD_REQUEST:
@@ -142,7 +143,7 @@ class OpenAICompatible:
         tiny = openai_bodies.body_of(request, request.max_tokens)
         try:
             body = await in_time(self._post_to(endpoint, path, request, tiny), who)
-        except _FilteredError:
+        except FilteredError:
             return
         except ModelError as error:
             if error.outcome is Outcome.BAD_REQUEST:
@@ -230,72 +231,12 @@ class OpenAICompatible:
         seconds: float,
     ) -> str:
         """The text that a POST of the body, or a GET where there is none, is answered with."""
-        import httpx2
-        import openai
-
-        client, url = self._client(endpoint), endpoint.url + path
-        who = self._who(endpoint)
-        try:
-            async with asyncio.timeout(seconds):
-                if body is None:
-                    response = await client.get(url, cast_to=httpx2.Response)
-                else:
-                    response = await client.post(
-                        url, cast_to=httpx2.Response, body=body, options={"headers": headers or {}}
-                    )
-                # JSON is UTF-8; another charset need not be looked up.
-                return response.content.decode(errors="replace")
-        except openai.APIStatusError as error:
-            raise self._refusal(error, who) from None
-        except (openai.APIConnectionError, httpx2.TransportError, OSError) as error:
-            raise transport_failure(who, error) from None
-        except openai.OpenAIError as error:
-            got = one_line(self._key.hide(str(error)))
-            raise failure(who, Outcome.DROPPED, got, billed=True) from None
-
-    def _client(self, endpoint: _Endpoint) -> openai.AsyncOpenAI:
         if endpoint.client is None:
-            import httpx2
-            import openai
+            from s1data.providers.openai_client import Client
 
-            # aiohttp reads 0 as no limit: whoever asks has limits of its own.
-            limits = httpx2.Limits(max_connections=0)
-            timeout = httpx2.Timeout(self._timeout, connect=10.0, pool=10.0)
-            endpoint.client = openai.AsyncOpenAI(
-                api_key=self._key.value,
-                base_url=endpoint.url,
-                max_retries=0,
-                timeout=timeout,
-                http_client=openai.DefaultAioHttpClient(
-                    limits=limits, timeout=timeout, follow_redirects=False
-                ),
-            )
-        return endpoint.client
-
-    def _refusal(self, error: openai.APIStatusError, who: str) -> ModelError:
-        told = mapping(error.body)
-        told = mapping(told.get("error")) or told
-        message = text(told.get("message")) or text(told.get("detail")) or error.response.text
-        code = f"{told.get('code')} {told.get('type')}"
-        outcome = outcome_of(error.status_code)
-        wait = seconds_to_wait(error.response.headers)
-        got = one_line(self._key.hide(f"{error.status_code}: {message}"))
-        if outcome is Outcome.BAD_REQUEST and ("content_filter" in code or "policy" in code):
-            return _FilteredError(f"{who}: {got}", Outcome.BAD_REQUEST)
-        if outcome is Outcome.QUOTA_MINUTE:
-            outcome = _quota(code, message, wait)
-        cure = cure_of(outcome, self._key.variable)
-        return failure(who, outcome, got, cure, wait, billed=outcome is Outcome.TIMEOUT)
-
-
-class _FilteredError(ModelError):
-    """A prompt that the host's filter refused."""
-
-
-def _quota(code: str, message: str, wait: float | None) -> Outcome:
-    if "insufficient_quota" in code:
-        return Outcome.AUTH  # the credit is used up: no waiting helps
-    said = message.lower()
-    daily = any(word in said for word in ("per day", "per-day", "daily", "(rpd)", "(tpd)"))
-    # A day's quota that refills bit by bit is waited for as any other.
-    return Outcome.QUOTA_DAY if daily and not (wait and wait < 600) else Outcome.QUOTA_MINUTE
+            endpoint.client = Client(endpoint.url, self._key.value, self._timeout)
+        who = self._who(endpoint)
+        status, told, answer = await endpoint.client.send(who, path, body, headers, seconds)
+        if not 200 <= status < 300:
+            raise refusal(who, self._key, status, told, answer)
+        return answer

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import orjson
+
 from s1data.models import ModelError, Outcome, Reply, Request, Told, TraceKind
 from s1data.providers.failures import failure
 
+_TOLD: Final = tuple(one.name for one in fields(Told))
 _LEAKED: Final = re.compile(r"\s*(\*\*)?(THOUGHTS?:|<(think|thinking|thought|thoughts)>)")
 
 
@@ -25,7 +28,7 @@ class Sending:
 
     def reply(self, told: Told, raw: str | None = None) -> Reply:
         """The reply to it."""
-        values = {one.name: getattr(told, one.name) for one in fields(Told)}
+        values = {name: getattr(told, name) for name in _TOLD}
         return Reply(
             key=self.request.key,
             provider=self.request.provider,
@@ -45,8 +48,12 @@ class Sending:
 def parsed(body: str, who: str) -> Any:  # noqa: ANN401 - JSON
     """The JSON of a body; ModelError where it was cut short or is none."""
     try:
-        return json.loads(body)
+        return orjson.loads(body)
     except ValueError:
+        pass
+    try:  # the other parser takes NaN and halves of surrogate pairs
+        return json.loads(body)
+    except (ValueError, RecursionError):
         raise failure(who, Outcome.DROPPED, "a body that is not whole JSON", billed=True) from None
 
 
@@ -82,7 +89,11 @@ def text(value: Any) -> str:  # noqa: ANN401 - JSON
         return ""
     if value.isascii():
         return value
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
 
 
 def count(value: Any) -> int | None:  # noqa: ANN401 - JSON

@@ -7,7 +7,7 @@ for first, so that what was served once stays; of the others the last.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from functools import reduce
 from typing import Any, Final
 
@@ -30,6 +30,11 @@ SCHEMA: Final = pl.Schema({one.name: _TYPES.get(one.name, pl.String) for one in 
 
 BODIES: Final = ("raw", "request")
 WITHOUT_BODIES: Final = tuple(name for name in SCHEMA if name not in BODIES)
+_TEXTS: Final = tuple(
+    name
+    for name, kind in SCHEMA.items()
+    if kind == pl.String and name not in {"outcome", "trace_kind"}
+)
 NARROW: Final = (
     "key",
     "provider",
@@ -50,7 +55,7 @@ ANSWERS: Final = tuple(str(outcome) for outcome in Outcome if POLICIES[outcome].
 
 def to_line(reply: Reply) -> bytes:
     """The journal's line for a reply."""
-    return sealed(orjson.dumps(asdict(reply)))
+    return sealed(orjson.dumps(reply))
 
 
 def from_line(line: bytes) -> Reply | None:
@@ -61,16 +66,18 @@ def from_line(line: bytes) -> Reply | None:
 
 def storable(reply: Reply) -> Reply:
     """The same reply with what UTF-8 cannot hold (half a surrogate pair) replaced by U+FFFD."""
-    texts = {name: text for name, text in asdict(reply).items() if isinstance(text, str)}
+    texts = {name: getattr(reply, name) for name in _TEXTS}
     broken: dict[str, Any] = {
         name: text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         for name, text in texts.items()
-        if name not in {"outcome", "trace_kind"} and not _encodes(text)
+        if text is not None and not _encodes(text)
     }
     return replace(reply, **broken) if broken else reply
 
 
 def _encodes(text: str) -> bool:
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:
