@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,17 +20,29 @@ class Replies:
             for name, spec in specs.items()
         }
         self._replies: dict[str, Reply] = {}
+        self._requests: dict[Hashable, Request] = {}
         self.names: dict[str, str] = {}
         """Key of a request: the recipe's name of its model."""
 
     def request(self, model: str, prompt: str, **settings: Any) -> Request:  # noqa: ANN401 - any field
         """See `s1data.stage.Known`; StageError for a name that the recipe has not, or no prompt."""
+        # An Asker makes the same request anew in every round, and for its columns.
+        made = (model, prompt, *sorted(settings.items()))
+        try:
+            if request := self._requests.get(made):
+                return request
+        except TypeError:  # a setting that is a list or a mapping
+            return self._made(model, prompt, settings)
+        request = self._requests[made] = self._made(model, prompt, settings)
+        return request
+
+    def _made(self, model: str, prompt: str, settings: Mapping[str, Any]) -> Request:
         if model not in self._settings:
             known = self._settings
             msg = f"no model {model} among the recipe's models{nearest(model, known)}; add it there"
             raise StageError(msg)
         try:
-            request = Request(**(self._settings[model] | settings), prompt=prompt)
+            request = Request(**(self._settings[model] | dict(settings)), prompt=prompt)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             at = ".".join(map(str, first["loc"]))

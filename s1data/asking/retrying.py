@@ -42,6 +42,17 @@ async def retry(
 
     The last reply is returned, the last ModelError raised; any other error passes at once.
     """
+    # Nearly every first sending is the last, and tenacity's way to find out costs as much as
+    # reading the reply: it is given only those that are sent again.
+    first: Reply | ModelError | None = None
+    try:
+        first = await send()
+        if POLICIES[first.outcome].sends == 1:
+            return first
+    except ModelError as error:
+        if not error.retryable:
+            raise
+        first = error
     ended: Counter[Outcome] = Counter()
 
     def again(state: tenacity.RetryCallState) -> bool:
@@ -61,7 +72,11 @@ async def retry(
     )
 
     async def once() -> Reply:  # a lambda would not be known as asynchronous
-        return await send()
+        nonlocal first
+        before, first = first, None
+        if isinstance(before, ModelError):
+            raise before
+        return await send() if before is None else before
 
     return await trying(once)
 

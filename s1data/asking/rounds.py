@@ -150,6 +150,7 @@ class _Rounds:
                 if not wanted:
                     self._finish(start, rows, known)
                     continue
+                at_once = self._at_once(wanted)
                 for at in range(0, rows.height, BATCH):
                     if not self.judged:
                         self._judge()
@@ -157,7 +158,7 @@ class _Rounds:
                         self._batch(start + at, rows.slice(at, BATCH), known)
                     )
                     running.add(task)
-                    most = 1 if not self.judged else self._at_once(wanted)
+                    most = 1 if not self.judged else at_once
                     while len(running) >= most:
                         running = await _some_done(running)
             while running:

@@ -77,6 +77,12 @@ class Line:
         """Requests given up in a row."""
         self._since = 0.0
 
+    @property
+    def fit(self) -> bool:
+        """Whether the check is over and all is well."""
+        done = self.checked is not None and self.checked.done() and not self.checked.cancelled()
+        return done and self.checked is not None and self.checked.exception() is None
+
     async def enter(self, tokens: int) -> bool:
         """As `Lane.enter`, with the clock of busy seconds."""
         if not await self.lane.enter(tokens):

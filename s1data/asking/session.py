@@ -131,10 +131,9 @@ class Session:
         Raises what makes going on wrong: a StoreError, since paid replies could not be kept.
         """
         wanted = {request.key: request for request in requests}
-        answers: dict[str, Answer] = {**await self.look_up(list(wanted))}
-        left = {key: wanted[key] for key in wanted if key not in answers}
-        elsewhere = {key: self._asking[key] for key in left if key in self._asking}
-        mine = {key: request for key, request in left.items() if key not in elsewhere}
+        elsewhere = {key: self._asking[key] for key in wanted if key in self._asking}
+        mine = {key: request for key, request in wanted.items() if key not in elsewhere}
+        answers: dict[str, Answer] = {}
         loop = asyncio.get_running_loop()
         self._asking.update({key: loop.create_future() for key in mine})
         try:
@@ -155,22 +154,36 @@ class Session:
         answers: dict[str, Answer] = {}
         left = dict(requests)
         while left:
-            if self.stopped is not None:
-                return answers | dict.fromkeys(left, NotSent(self.stopped))
-            claimed = await asyncio.to_thread(self._store.claim, list(left))
+            # One visit to the threads, and not three: each costs as much as reading a reply.
+            found, claimed = await asyncio.to_thread(self._claim, list(left))
             try:
-                # Another process may have stored a reply between the look-up and the claim.
-                found = await self.look_up(sorted(claimed))
                 answers.update(found)
                 send = [left[key] for key in left if key in claimed and key not in found]
                 answers.update(await self._gather(send))
             finally:
-                await asyncio.to_thread(self._store.release, sorted(claimed))
+                if claimed:
+                    await asyncio.to_thread(self._store.release, sorted(claimed))
             left = {key: request for key, request in left.items() if key not in answers}
+            if self.stopped is not None:
+                return answers | dict.fromkeys(left, NotSent(self.stopped))
             if left:
                 answers.update(await self._wait_for_others(list(left)))
                 left = {key: request for key, request in left.items() if key not in answers}
         return answers
+
+    def _claim(self, keys: Sequence[str]) -> tuple[dict[str, Reply], set[str]]:
+        """The replies that the store has of the keys, and those of the others that are ours."""
+        found = dict(self._store.get(keys))
+        left = [key for key in keys if key not in found]
+        if not left or self.stopped is not None:
+            return found, set()
+        claimed = self._store.claim(left)
+        try:
+            # Another process may have stored a reply between the look-up and the claim.
+            return found | self._store.get(sorted(claimed)), claimed
+        except BaseException:
+            self._store.release(sorted(claimed))
+            raise
 
     async def _wait_for_others(self, keys: Sequence[str]) -> dict[str, Reply]:
         # As soon as one of them is free again: it was answered, or is ours to ask.
@@ -186,9 +199,10 @@ class Session:
         try:
             answers = await asyncio.gather(*tasks)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            if left := [task for task in tasks if not task.done()]:
+                for task in left:
+                    task.cancel()
+                await asyncio.gather(*left, return_exceptions=True)
         return {request.key: got for request, got in zip(requests, answers, strict=True)}
 
     async def _answer(self, request: Request) -> Answer:
@@ -199,7 +213,8 @@ class Session:
         try:
             if self.stopped is not None:
                 return NotSent(self.stopped)
-            await self._check([line])
+            if not line.fit:
+                await self._check([line])
             reply = await retry(
                 lambda: self._send(line, request, sends), request.key, self._backoff, self._sleep
             )
@@ -213,7 +228,7 @@ class Session:
             # What cannot be kept must not be paid for.
             self.stop(Stop("failed", str(error)))
             raise
-        return reply
+        return replace(reply, raw=None)  # it is in the store, and nobody who asks wants it
 
     async def _send(self, line: Line, request: Request, sends: list[str]) -> Reply:
         """Sends once: reserve, send, keep, settle."""
@@ -231,17 +246,18 @@ class Session:
                 raise NotSent(self.stopped)
             sends.append(now)
             line.tally.sent += 1
-            reply = await self._sent(line, request, item, tokens)
+            reply = await self._sent(line, request, item, tokens, len(sends))
         finally:
             line.leave()
-        reply = replace(reply, origin=self._origin, asked=now, sends=len(sends))
         # Kept before it is settled: killed between the two, the store knows what it cost.
         if POLICIES[reply.outcome].sends == 1:
             await self._keep(line, reply)
         await self._purse.settle(item, reply.usd if line.served.price else 0.0)
         return reply
 
-    async def _sent(self, line: Line, request: Request, item: Item, tokens: int) -> Reply:
+    async def _sent(
+        self, line: Line, request: Request, item: Item, tokens: int, sends: int
+    ) -> Reply:
         start = time.monotonic()
         allowance = line.lane.allowance
         try:
@@ -264,10 +280,20 @@ class Session:
         allowance.answered()
         parts = (reply.prompt_tokens, reply.thinking_tokens, reply.answer_tokens)
         allowance.used(now, sum(part or 0 for part in parts) - tokens)
-        return replace(reply, usd=usd, seconds=reply.seconds or now - start)
+        return replace(
+            reply,
+            origin=self._origin,
+            asked=item.asked,
+            sends=sends,
+            usd=usd,
+            seconds=reply.seconds or now - start,
+        )
 
     async def _keep(self, line: Line, reply: Reply) -> None:
         refused, line.refused = line.refused, []
+        if not refused:
+            await self._keeping(reply)
+            return
         await asyncio.gather(*(self._keeping(one) for one in (*refused, reply)))
 
     async def _ended(self, line: Line, request: Request, error: ModelError, sends: int) -> Answer:

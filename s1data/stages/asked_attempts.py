@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
-from s1data import pool
 from s1data.graders.extraction import final_answer
 from s1data.models import Reply, Request
 from s1data.stage import Asker, Known
+from s1data.stages.lists import list_column
 
 
 class AddAttempts(Asker):
@@ -65,7 +65,7 @@ class AddAttempts(Asker):
             ]
             for question, answer in rows.select("question", "answer").iter_rows()
         ]
-        return pl.DataFrame({"attempts": attempts}, schema={"attempts": pool.COLUMNS["attempts"]})
+        return list_column("attempts", attempts)
 
     def _asked(
         self, question: str | None, answer: str | None, known: Known

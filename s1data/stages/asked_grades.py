@@ -12,9 +12,10 @@ from typing import Any, ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
-from s1data import pool, prompts
+from s1data import prompts
 from s1data.models import Reply, Request
 from s1data.stage import Asker, Known, Problem
+from s1data.stages.lists import list_column
 
 UNCLEAR = "undecided:judge"
 
@@ -68,7 +69,7 @@ class AddJudgeGrades(Asker):
             else [self._graded(question, answer, attempt, known) for attempt in attempts]
             for question, answer, attempts in _rows(rows)
         ]
-        return pl.DataFrame({"attempts": graded}, schema={"attempts": pool.COLUMNS["attempts"]})
+        return list_column("attempts", graded)
 
     def _judged(self, question: str | None, answer: str | None, attempt: dict[str, Any]) -> bool:
         asked = self.only == "all" or attempt["verdict"] is None

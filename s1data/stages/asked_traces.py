@@ -13,9 +13,9 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 import polars as pl
 from pydantic import Field
 
-from s1data import pool
 from s1data.models import Outcome, Reply, Request, TraceKind
 from s1data.stage import Asker, Known
+from s1data.stages.lists import list_column
 
 _REFUSED: Final = (Outcome.RECITATION,)
 
@@ -74,7 +74,7 @@ class AddTraces(Asker):
             ]
             for question in rows.get_column("question").to_list()
         ]
-        return pl.DataFrame({"traces": traces}, schema={"traces": pool.COLUMNS["traces"]})
+        return list_column("traces", traces)
 
     def _asked(
         self, question: str | None, known: Known

@@ -144,6 +144,8 @@ class Parts:
         wanted = keys.hash().to_numpy()
         at = np.minimum(np.searchsorted(index.hashes, wanted), len(index.hashes) - 1)
         hit = np.flatnonzero(index.hashes[at] == wanted)
+        if not len(hit):
+            return index, index.frame.clear()
         rows = index.frame[index.order[at[hit]]]
         # Two keys of one hash (1 in 10^7 for a million keys) cost a request, never a wrong reply.
         return index, rows.filter(rows.get_column("key") == keys.gather(hit))

@@ -59,8 +59,10 @@ class ReplyReader:
         """
         wanted = _unique(keys)
         here = self._in_journals(wanted)
-        frame = self.parts.read(wanted, list(SCHEMA if raw else WITHOUT_BODIES))
-        found = {reply.key: reply for reply in to_replies(frame)}
+        found: dict[str, Reply] = {}
+        if not self.parts.find(wanted)[1].is_empty():
+            frame = self.parts.read(wanted, list(SCHEMA if raw else WITHOUT_BODIES))
+            found = {reply.key: reply for reply in to_replies(frame)}
         for key, reply in here.items():
             found[key] = better(found[key], reply) if key in found else reply
         if not raw:

@@ -226,6 +226,22 @@ def test_chat_gets_every_setting_and_the_extra_fields():
     assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
 
 
+def test_the_key_and_the_account_are_sent_and_what_machine_this_is_is_not(monkeypatch):
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    _, server = ask(says(chat()))
+    sent = {name.lower(): value for name, value in server.headers[0].items()}
+    assert sent["authorization"] == f"Bearer {KEY}"
+    assert sent["openai-organization"] == "org-1"
+    assert sent["content-type"] == "application/json"
+    assert not [name for name in sent if name.startswith("x-stainless")]
+
+
+def test_a_body_nested_deeper_than_any_parser_goes_is_a_dropped_one():
+    with pytest.raises(ModelError) as raised:
+        ask(says("[" * 100_000))
+    assert (raised.value.outcome, raised.value.billed) == (Outcome.DROPPED, True)
+
+
 def test_a_seed_moves_with_the_sample_and_is_not_made_up():
     sent = [ask(says(chat()), sample=2, **seed)[1].seen[0] for seed in ({"seed": 3}, {})]
     assert [body.get("seed") for body in sent] == [5, None]
