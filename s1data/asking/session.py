@@ -228,7 +228,9 @@ class Session:
             # What cannot be kept must not be paid for.
             self.stop(Stop("failed", str(error)))
             raise
-        return replace(reply, raw=None)  # it is in the store, and nobody who asks wants it
+        return replace(
+            reply, raw=None, request=None
+        )  # they are in the store; nobody here reads them
 
     async def _send(self, line: Line, request: Request, sends: list[str]) -> Reply:
         """Sends once: reserve, send, keep, settle."""
