@@ -36,6 +36,7 @@ def test_no_command_is_there_before_its_time():
         "overlaps",
         "plan",
         "recipes",
+        "replies",
         "run",
         "schema",
         "stages",

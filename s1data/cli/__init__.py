@@ -12,7 +12,7 @@ import sys
 import click
 
 from s1data import __version__
-from s1data.cli import emulating, looking, reading, running
+from s1data.cli import emulating, looking, reading, replying, running
 from s1data.errors import PoolError, RecipeError, S1DataError
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -36,6 +36,7 @@ for _command in (
     *looking.COMMANDS,
     *reading.COMMANDS,
     *emulating.COMMANDS,
+    *replying.COMMANDS,
 ):
     app.add_command(_command)
 
