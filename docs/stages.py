@@ -90,10 +90,29 @@ NOTES: Final[dict[str, str]] = {
         "The comparison is strict on purpose: one stated normalisation, and no guess beyond it. "
         "So it says wrong more often than a good grader would, and keeps more questions as hard."
     ),
+    "add_attempts": (
+        "A cut attempt says that it was cut and has no verdict: nobody knows how it would have "
+        "ended. With `stop: any_right` samples are asked one after the other, so fewer are paid "
+        "for and the run takes longer; a raw rate over such rows is biased, which "
+        "`add_pass_rates` knows."
+    ),
+    "add_judge_grades": (
+        "For what no grader could decide. The judge sees final answer and reference, never the "
+        "attempt, and equal pairs are asked once."
+    ),
     "drop_solved": (
         "`unknown` has no default: whether a question that nobody could judge is hard is a "
         "decision, and it moves the result a great deal. It comes into play only where missing "
         "verdicts could still change the outcome under the rule."
+    ),
+    "add_traces": (
+        "`accept` is what saves the money: a teacher that returns summaries of its thinking, as "
+        "hosted ones do, is noticed in the replies to the first rows. A request that was blocked "
+        "or cut stays in the list with its outcome, without a text."
+    ),
+    "add_model_domain": (
+        "What s1 did, with a list of fields that the recipe may bring itself. A reply that names "
+        "no code of the list is asked again; a row that never gets one has no domain."
     ),
     "add_embedding": (
         "The column holds keys; vectors are in a cache that all runs share. A vector depends on "

@@ -19,6 +19,8 @@ from s1data.digest import canonical_json
 from s1data.engine import BATCH_ROWS, LocalEngine, batches
 from s1data.errors import StageError
 from s1data.stage import (
+    AnyAdder,
+    Asker,
     Engine,
     Enricher,
     Filter,
@@ -71,6 +73,11 @@ def apply(
     and ``priority`` are made where missing. ``inputs`` are the named inputs the stage reads.
     Raises StageError where a column or input is missing.
     """
+    if isinstance(stage, Asker):
+        raise StageError(
+            f"stage {stage.label}: asks the models {', '.join(stage.models())}, for which it needs "
+            "a session; see s1data.asking.ask_in_rounds, or run it in a recipe"
+        )
     rows = with_places(frame)
     made = {*pool.PLACE_COLUMNS, *stage.uses}
     if "question" not in frame.columns and "id" not in frame.columns:
@@ -156,7 +163,7 @@ def act(
 
 def shown_columns(stage: Stage) -> list[str]:
     """The columns a stage is given, in order: what it reads; a Global has id and row first."""
-    row_wise = isinstance(stage, Enricher | Filter)
+    row_wise = isinstance(stage, Enricher | Filter | Asker)
     return list(dict.fromkeys((*(() if row_wise else ("id", "row")), *stage.reads())))
 
 
@@ -167,9 +174,9 @@ def no_verdicts() -> pl.DataFrame:
 
 def _one_batch(stage: Stage, batch: pl.DataFrame, artefact: pl.DataFrame | None) -> pl.DataFrame:
     if isinstance(stage, Enricher):
-        return _checked_columns(stage, batch, stage.columns(batch))
+        return checked_columns(stage, batch, stage.columns(batch))
     if isinstance(stage, GlobalEnricher) and artefact is not None:
-        return _checked_columns(stage, batch, stage.columns(batch, artefact))
+        return checked_columns(stage, batch, stage.columns(batch, artefact))
     if isinstance(stage, Filter):
         return _checked_verdicts(stage, batch, stage.verdicts(batch))
     if isinstance(stage, GlobalFilter) and artefact is not None:
@@ -178,9 +185,8 @@ def _one_batch(stage: Stage, batch: pl.DataFrame, artefact: pl.DataFrame | None)
     raise StageError(msg)
 
 
-def _checked_columns(
-    stage: Enricher | GlobalEnricher, rows: pl.DataFrame, out: pl.DataFrame
-) -> pl.DataFrame:
+def checked_columns(stage: AnyAdder, rows: pl.DataFrame, out: pl.DataFrame) -> pl.DataFrame:
+    """``out`` as it is; StageError where it is not what the stage declares for these rows."""
     wanted = stage.adds()
     if dict(out.schema) != wanted or out.height != rows.height:
         raise StageError(

@@ -7,7 +7,7 @@ from typing import Any
 
 from s1data import digest, stages, yamltext
 from s1data.errors import RecipeError, nearest
-from s1data.stage import Enricher, Filter, GlobalEnricher, GlobalFilter, Selector, Stage
+from s1data.stage import Asker, Enricher, Filter, GlobalEnricher, GlobalFilter, Selector, Stage
 
 
 def every() -> list[dict[str, Any]]:
@@ -37,7 +37,7 @@ def one(name: str) -> dict[str, Any]:
     }
     if issubclass(kind, Filter | GlobalFilter | Selector):
         about["reasons"] = dict(kind.reasons)
-    if issubclass(kind, Enricher | GlobalEnricher):
+    if issubclass(kind, Enricher | GlobalEnricher | Asker):
         about["adds"] = list(kind.model_validate(dict(kind.example)).adds())
     return about
 

@@ -41,11 +41,14 @@ class LocalEngine:
         artefacts_home: Path | None = None,
         progress: Callable[[int, int], None] | None = None,
         texts: Sequence[Path] = (),
+        replies: Callable[[pl.Series], pl.Series] | None = None,
     ) -> None:
+        """``replies`` gives the texts of replies that stand in none of the files ``texts``."""
         self._read = read
         self._vectors_home = vectors_home
         self._artefacts_home = artefacts_home
         self._progress = progress
+        self._replies = replies
         self._texts = [pl.scan_parquet(path, glob=False) for path in texts]
 
     def read(self, name: str) -> pl.DataFrame:
@@ -71,11 +74,13 @@ class LocalEngine:
 
     def texts(self, keys: pl.Series) -> pl.Series:
         wanted = keys.cast(pl.String).to_frame("reply_key")
-        if not self._texts:
-            return pl.Series("text", [None], dtype=pl.String).new_from_index(0, len(keys))
-        known = pl.concat([t.select("reply_key", "text") for t in self._texts])
-        found = known.join(wanted.unique().lazy(), on="reply_key", how="semi").unique("reply_key")
-        held = found.collect()
+        schema = {"reply_key": pl.String, "text": pl.String}
+        files = [pl.LazyFrame(schema=schema), *(t.select(list(schema)) for t in self._texts)]
+        here = wanted.unique().lazy()
+        held = pl.concat(files).join(here, on="reply_key", how="semi").unique("reply_key").collect()
+        if self._replies is not None and held.height < here.select(pl.len()).collect().item():
+            rest = wanted.drop_nulls().unique().join(held, on="reply_key", how="anti")["reply_key"]
+            held = pl.concat([held, pl.DataFrame([rest, self._replies(rest).alias("text")])])
         return wanted.join(held, on="reply_key", how="left", maintain_order="left")["text"]
 
     def vectors(self, encoder: str) -> Vectors:

@@ -30,6 +30,10 @@ class RunError(S1DataError, RuntimeError):
     """A run directory cannot be used as asked: locked, damaged, foreign or unfinished."""
 
 
+class RunStopped(RunError):  # noqa: N818 - on purpose, and nothing went wrong
+    """A run stopped where it stands, on purpose, and goes on from there: says what it needs."""
+
+
 class StoreError(S1DataError, RuntimeError):
     """The reply store or the spending journal could not keep or read what it was given."""
 

@@ -29,8 +29,12 @@ def build(
     selected: pl.DataFrame,
     files: Mapping[str, str],
     started: float,
+    account: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The manifest of a run whose stages have left ``records``."""
+    """The manifest of a run whose stages have left ``records``.
+
+    ``account`` says whether it was a rehearsal, and what it cost.
+    """
     pipeline = prepared.pipeline
     stages = [
         {
@@ -44,6 +48,7 @@ def build(
             "peak_mb": r["peak_mb"],
             "key": r["key"],
             "cached": r["label"] in cached,
+            **({"open": r["open"]} if "open" in r else {}),
         }
         for r in records
     ]
@@ -56,13 +61,16 @@ def build(
         "fingerprint": prepared.fingerprint(),
         "recipe": pipeline.fingerprint,
         "limit": prepared.limit,
-        "rehearsal": False,
+        "rehearsal": account["rehearsal"],
         "started": _when(started),
         "finished": _when(time.time()),
         "sources": records[0]["sources"],
         "inputs": {name: o.provenance() for name, o in prepared.inputs.items()},
         "stages": stages,
-        "models": {},
+        "models": _models(records),
+        "open": sum(sum(r.get("open", {}).values()) for r in records),
+        "spent": account["spent"],
+        "in_flight_at_a_kill": account["in_flight_at_a_kill"],
         "seeds": {s.label: s.seed for s in pipeline.stages if hasattr(s, "seed")},
         "selected": {
             "rows": selected.height,
@@ -102,6 +110,26 @@ def funnel(records: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
             "seconds": pl.Float64,
         },
     )
+
+
+def _models(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """By model of the recipe: the replies used over all stages, and what was sent for them."""
+    whole: dict[str, Any] = {}
+    for record in records:
+        figures = record.get("figures", {}) if "open" in record else {}
+        for name, used in figures.get("models", {}).items():
+            sent = {"sent": 0, "seconds": 0.0} | figures["sent"].get(name, {})
+            _add(whole.setdefault(name, {}), used)
+            _add(whole[name], {"sent": sent["sent"], "seconds": sent["seconds"]})
+    return whole
+
+
+def _add(sums: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for name, value in more.items():
+        if isinstance(value, Mapping):
+            _add(sums.setdefault(name, {}), value)
+        else:
+            sums[name] = round(sums.get(name, 0) + value, 9)
 
 
 def _counted(frame: pl.DataFrame, column: str) -> dict[str, int]:

@@ -59,6 +59,7 @@ def plan(
     inputs: Mapping[str, Any] | None = None,
     limit: int | None = None,
     borrow_from: str | Path | None = None,
+    rehearsal: bool = False,
 ) -> Plan:
     """Plans a run; arguments and errors as of `s1data.running.run`."""
     home = Path(out) if out is not None else Path("runs") / pipeline.name
@@ -70,7 +71,7 @@ def plan(
     for number, stage in enumerate(pipeline.stages, 1):
         if state is None:
             lines.append(Planned(stage.label, _kind(stage), "unknown", why="an earlier stage runs"))
-        elif not _stage(prepared, shelf, number, stage, state, lines):
+        elif not _stage(prepared, shelf, number, stage, state, lines, rehearsal=rehearsal):
             state = None
     unread = {name: opened.unread for name, opened in prepared.sources.items()}
     return Plan(pipeline.title, home, unread, tuple(lines))
@@ -88,11 +89,16 @@ def _reading(prepared: Prepared, shelf: Shelf, lines: list[Planned]) -> State | 
 
 
 def _stage(
-    prepared: Prepared, shelf: Shelf, number: int, stage: Stage, state: State, lines: list[Planned]
+    prepared: Prepared,
+    shelf: Shelf,
+    number: int,
+    stage: Stage,
+    state: State,
+    lines: list[Planned],
+    *,
+    rehearsal: bool,
 ) -> bool:
-    inputs = {name: prepared.inputs[name].digest() for name in stage.inputs()}
-    columns = state.digests(shown_columns(stage))
-    payload = {**stage.identity(), "columns": columns, "inputs": inputs}
+    payload = prepared.payload(stage, state.digests(shown_columns(stage)), rehearsal=rehearsal)
     found = shelf.find(digest.of_value(payload))
     if found is not None and isinstance(stage, GlobalFilter | GlobalEnricher):
         engine = LocalEngine(read=_no_input, vectors_home=cache_home() / "vectors")

@@ -16,7 +16,7 @@ import polars as pl
 from s1data import digest, pool
 from s1data.errors import PoolError, RecipeError, nearest
 from s1data.sources import Opened, OpenedInput, open_input, open_source
-from s1data.stage import Enricher, GlobalEnricher, Problem
+from s1data.stage import Asker, Enricher, GlobalEnricher, Problem, Stage
 from s1data.yamltext import Path
 
 if TYPE_CHECKING:
@@ -45,6 +45,25 @@ class Prepared:
             },
             "limit": {"rows": self.limit},
         }
+
+    def payload(
+        self, stage: Stage, columns: Mapping[str, str], *, rehearsal: bool
+    ) -> dict[str, Any]:
+        """What decides the result of a stage; its digest is the stage's key.
+
+        ``columns`` are the digests of those it reads, over the rows alive. A rehearsed Asker is
+        another than a live one, so that no reply of the one stands in the result of the other.
+        """
+        whole = {
+            **stage.identity(),
+            "columns": dict(columns),
+            "inputs": {name: self.inputs[name].digest() for name in stage.inputs()},
+        }
+        if isinstance(stage, Asker):
+            whole["models"] = self.pipeline.asked(stage.models())
+            if rehearsal:
+                whole["origin"] = "rehearsal"
+        return whole
 
     def fingerprint(self) -> str:
         """Digest of everything that decides the result: recipe and data."""
@@ -135,12 +154,12 @@ def _problems(
             for problem in stage.check(columns, input_columns):
                 at = pipeline.at((*path, problem.field)) if problem.field else pipeline.at(path)
                 yield f"{at}: stage {stage.label}: {_in_words(problem)}"
-        if isinstance(stage, Enricher | GlobalEnricher):
+        if isinstance(stage, Enricher | GlobalEnricher | Asker):
             columns |= stage.adds()
 
 
 def _adds(stage: object, name: str) -> bool:
-    return isinstance(stage, Enricher | GlobalEnricher) and name in stage.adds()
+    return isinstance(stage, Enricher | GlobalEnricher | Asker) and name in stage.adds()
 
 
 def _pool_columns(sources: Mapping[str, Opened]) -> dict[str, pl.DataType]:

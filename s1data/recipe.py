@@ -35,6 +35,10 @@ class Head(Frozen):
         pattern=r"^\d{4}\.\d{1,2}\.\d+$", description="Year.month.number of the recipe itself."
     )
     description: str = Field(default="", description="What it is for, in a line or a paragraph.")
+    rehearsal: bool = Field(
+        default=False,
+        description="Whether its models are emulated ones unless others are given at run time.",
+    )
     changed: tuple[str, ...] = Field(
         default=(), description="What was set differently from the published recipe."
     )
@@ -141,7 +145,8 @@ class Pipeline(Head):
     def to_yaml(self) -> str:
         """Canonical YAML: every field of a stage stands there, so a later default changes none."""
         plain = self.model_dump(mode="json", exclude={"stages", "inputs", "models", "sources"})
-        head = {k: plain[k] for k in ("name", "version", "description") if plain[k]}
+        said = ("name", "version", "description", "rehearsal")
+        head = {k: plain[k] for k in said if plain[k]}
         body: dict[str, Any] = {"changed": plain["changed"]} if self.changed else {}
         body["sources"] = [_given(s) for s in self.sources]
         if self.inputs:
@@ -164,8 +169,8 @@ class Pipeline(Head):
         return pipeline
 
     def run(self, out: str | Path | None = None, **options: Any) -> Run:  # noqa: ANN401
-        """Runs or resumes; see `s1data.running.run` for the options."""
-        from s1data.running import run
+        """Runs, resumes or rehearses; see `s1data.rehearsing.run` for the options."""
+        from s1data.rehearsing import run
 
         return run(self, out, **options)
 

@@ -26,14 +26,16 @@ from s1data.checkpoint import (
     write_json,
     write_parquet,
 )
+from s1data.consulting import consult, left_open
 from s1data.durable import sync_folder
 from s1data.engine import LocalEngine
 from s1data.errors import RecipeError, RunError, StageError, nearest
 from s1data.preparing import Prepared, prepare
 from s1data.progress import Remarks, Silent, Teller
-from s1data.recipe import Pipeline
+from s1data.recipe import Pipeline, models_of
 from s1data.run import Run
-from s1data.stage import Global, GlobalEnricher, GlobalFilter, Stage
+from s1data.serving import Means, Serving
+from s1data.stage import Asker, Global, GlobalEnricher, GlobalFilter, Stage
 from s1data.state import State
 from s1data.texts import with_texts
 
@@ -41,7 +43,7 @@ HIDDEN_COLUMNS: Final = ("row", "priority", "embedding")
 """Columns of the pool that mean nothing outside the run."""
 
 
-def run(
+def run(  # noqa: PLR0913 - one for each thing that may be said of a run
     pipeline: Pipeline,
     out: str | Path | None = None,
     *,
@@ -49,6 +51,7 @@ def run(
     limit: int | None = None,
     until: str | None = None,
     borrow_from: str | Path | None = None,
+    means: Means | None = None,
     tell: Teller | None = None,
 ) -> Run:
     """Runs a recipe into the directory ``out`` (default ``runs/NAME``), or resumes it there.
@@ -56,9 +59,12 @@ def run(
     ``inputs`` maps names of sources and inputs to paths, polars frames or ``datasets.Dataset``;
     the empty name means the only source. ``limit`` reads only the first rows of each source.
     ``until`` stops after the stage with that label. ``borrow_from`` is another run whose stages
-    are taken over where their keys match. ``tell`` hears of progress.
+    are taken over where their keys match. ``means`` is what models are asked with; what is in the
+    reply store needs none. ``tell`` hears of progress.
 
-    Raises RecipeError, PoolError, StageError or RunError; what is finished by then stays.
+    Raises RecipeError, PoolError, BudgetError, ModelError, StageError or RunError; what is finished
+    by then stays. RunStopped: requests are left that nothing serves, or that were not sent since
+    the budget ended or the day's quota; the same call goes on from there.
     """
     teller = tell or Silent()
     home = Path(out) if out is not None else Path("runs") / pipeline.name
@@ -71,14 +77,25 @@ def run(
     if limit is not None and limit < 1:
         raise RecipeError(f"limit: wanted a number of rows over 0, got {limit}")
     lender = Run.open(borrow_from).path if borrow_from is not None else None
+    means = means or Means()
     prepared = prepare(pipeline, inputs, limit)
-    with _only_one(home, pipeline), Remarks(teller):
-        done = _finished(home, prepared)
+    asked = {name: pipeline.models[name] for name in asked_models(pipeline)}
+    with (
+        _only_one(home, pipeline),
+        Remarks(teller),
+        Serving(asked, means, home, teller.say) as serving,
+    ):
+        done = _finished(home, prepared, rehearsal=means.rehearsal and bool(asked))
         if done is not None:
             for line in done.funnel().iter_rows(named=True):
                 teller.end(line["stage"], line["rows_in"], line["rows_out"], 0, cached=True)
             return done
-        return _Runner(prepared, home, lender, teller).run(until)
+        return _Runner(prepared, home, lender, teller, serving).run(until)
+
+
+def asked_models(pipeline: Pipeline) -> list[str]:
+    """Names of the recipe's models that its stages ask, in the order of asking."""
+    return list(dict.fromkeys(name for stage in pipeline.stages for name in models_of(stage)))
 
 
 @contextmanager
@@ -126,8 +143,11 @@ def _refuse_foreign(home: Path, pipeline: Pipeline) -> None:
             )
 
 
-def _finished(home: Path, prepared: Prepared) -> Run | None:
-    """The finished run in ``home`` if it is of just this recipe and data, and intact."""
+def _finished(home: Path, prepared: Prepared, *, rehearsal: bool) -> Run | None:
+    """The finished run in ``home`` if it is of just this recipe and data, and intact.
+
+    One with requests that are still open is not finished: they are taken up.
+    """
     found = Run(home, cached=frozenset(s.label for s in prepared.pipeline.stages) | {"read"})
     if not found.finished:
         return None
@@ -136,6 +156,8 @@ def _finished(home: Path, prepared: Prepared) -> Run | None:
         same = (
             whole["fingerprint"] == prepared.fingerprint()
             and found.pipeline == prepared.pipeline
+            and whole["rehearsal"] == rehearsal
+            and not whole["open"]
             and all(digest.of_file(home / f) == sha for f, sha in whole["files"].items())
         )
     except (OSError, ValueError, KeyError):
@@ -146,7 +168,15 @@ def _finished(home: Path, prepared: Prepared) -> Run | None:
 
 
 class _Runner:
-    def __init__(self, prepared: Prepared, home: Path, lender: Path | None, tell: Teller) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        home: Path,
+        lender: Path | None,
+        tell: Teller,
+        serving: Serving,
+    ) -> None:
+        self.serving = serving
         self.prepared = prepared
         self.pipeline = prepared.pipeline
         self.home = home
@@ -164,6 +194,12 @@ class _Runner:
         part = recipe.with_suffix(".part")
         part.write_text(self.pipeline.to_yaml(), encoding="utf-8")
         part.replace(recipe)
+        if self.serving.means.rehearsal and self.serving.specs:
+            self.tell.say(
+                "rehearsal: emulated models answer on this machine; nothing is paid, and no answer "
+                "is a real model's"
+            )
+        self._check_models()
         state = self._read()
         for number, stage in enumerate(self.pipeline.stages, 1):
             self._stage(number, stage, state)
@@ -213,19 +249,26 @@ class _Runner:
         if found is not None and found.label != label:
             found = Checkpoint(found.folder, {**found.record, "label": label})
         if found is None or not self._usable(stage, found):
-            self._say_why_again(number, stage, payload)
+            self._say_why_again(number, stage, payload, found)
             memory.reset_peak()
+            asked = None
+            if isinstance(stage, Asker):
+                rows = state.load(("row", *shown_columns(stage)))
+                asked = consult(stage, rows, self.serving, self.tell)
             with self.shelf.writing(number, label) as files:
-                outcome = self._act(stage, state, files.folder)
+                outcome = asked.outcome if asked else self._act(stage, state, files.folder)
                 for name, frame in _frames(outcome).items():
                     files.put(name, frame)
+                if asked:
+                    files.put("replies", asked.replies)
                 record = {
                     "label": label,
                     "kind": _kind(stage),
                     "key": key,
                     "payload": payload,
                     **_counts(state.alive.len(), outcome.dropped),
-                    "figures": _figures(stage, outcome),
+                    "figures": asked.figures if asked else _figures(stage, outcome),
+                    **({"open": asked.open} if asked else {}),
                     **_cost(start),
                 }
                 found = files.finish(record)
@@ -239,16 +282,22 @@ class _Runner:
             state.add(found.path("columns"))
 
     def _payload(self, stage: Stage, state: State) -> dict[str, Any]:
-        inputs = {name: self.prepared.inputs[name].digest() for name in stage.inputs()}
         columns = state.digests(shown_columns(stage))
-        return {**stage.identity(), "columns": columns, "inputs": inputs}
+        return self.prepared.payload(stage, columns, rehearsal=self.serving.means.rehearsal)
 
     def _usable(self, stage: Stage, found: Checkpoint) -> bool:
+        if found.record.get("open"):
+            return False
         if not isinstance(stage, GlobalFilter | GlobalEnricher):
             return True
         return stage.usable(found.read("artefact"), self._engine())
 
-    def _say_why_again(self, number: int, stage: Stage, payload: Mapping[str, Any]) -> None:
+    def _say_why_again(
+        self, number: int, stage: Stage, payload: Mapping[str, Any], found: Checkpoint | None
+    ) -> None:
+        if found is not None and (left := found.record.get("open")):
+            self.tell.say(f"{stage.label}: asking again what had no reply: {left_open(left)}")
+            return
         before = self.shelf.at(number, stage.label)
         if before is None:
             return
@@ -263,6 +312,7 @@ class _Runner:
             vectors_home=cache_home() / "vectors",
             artefacts_home=folder,
             texts=self._texts(),
+            replies=self.serving.store.texts if self.serving.specs else None,
             progress=self.tell.tick,
         )
 
@@ -287,6 +337,18 @@ class _Runner:
                 "is kept: mend the cause and run again (--debug shows where)"
             ) from error
 
+    def _check_models(self) -> None:
+        """Before anything else: whoever is going to be asked shows that it can answer."""
+        names: list[str] = []
+        for number, stage in enumerate(self.pipeline.stages, 1):
+            before = self.shelf.at(number, stage.label)
+            if isinstance(stage, Asker) and (before is None or before.record.get("open")):
+                names += stage.models()
+        for name in dict.fromkeys(names):
+            if (todo := self.serving.unserved.get(name)) is not None:
+                self.tell.say(f"cannot be asked yet: {todo}")
+        self.serving.check(names)
+
     def _is_done(self, checkpoint: Checkpoint) -> None:
         record = checkpoint.record
         self.done.append(checkpoint)
@@ -296,13 +358,20 @@ class _Runner:
 
     def _finish(self, state: State, started: float) -> None:
         lines = ledger.build(self.done[0], self.done[1:])
-        selected = with_texts(selected_frame(state), self._texts())
+        selected = with_texts(selected_frame(state), self._texts(), self.serving.texts_of)
+        self.serving.hold_texts(selected)
         write_parquet(selected, self.home / "selected.parquet")
         write_parquet(lines, self.home / "ledger.parquet")
         self.shelf.tidy({c.folder.name for c in self.done})
         files = {f: digest.of_file(self.home / f) for f in ("selected.parquet", "ledger.parquet")}
         whole = manifest.build(
-            self.prepared, [c.record for c in self.done], self.cached, selected, files, started
+            self.prepared,
+            [c.record for c in self.done],
+            self.cached,
+            selected,
+            files,
+            started,
+            self.serving.account(),
         )
         write_json(whole, self.home / "manifest.json")
 

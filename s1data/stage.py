@@ -268,7 +268,11 @@ class Known(Protocol):
         """
 
     def reply(self, request: Request) -> Reply | None:
-        """The settled reply to a request, whatever its outcome; None while there is none."""
+        """The reply to a request, whatever its outcome; None while there is none.
+
+        One that is not ``settled`` names what the request was given up with in this run; the next
+        run asks it again, so nothing further is to be asked on its account.
+        """
 
 
 class Asker(_Adds):
@@ -302,8 +306,8 @@ class Asker(_Adds):
     def columns(self, rows: pl.DataFrame, known: Known) -> pl.DataFrame:
         """One line per row in order: exactly the columns of `adds`.
 
-        A request that has no reply (it is open: the server was down, the budget ended) leaves a
-        gap that the next run fills; a reply that failed for good is named with its outcome.
+        A request that was not sent (the budget ended) leaves a gap that the next run fills; one
+        that failed, for good or for this run, is named with its outcome.
         """
         raise NotImplementedError
 

@@ -6,7 +6,7 @@ brought it. Only what is selected gets its texts, so a run never carries those o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,18 +16,27 @@ PARTS: Final = ("thinking", "answer")
 """Fields that a trace gets behind those of `s1data.pool.TRACE`."""
 
 
-def with_texts(rows: pl.DataFrame, files: Sequence[Path]) -> pl.DataFrame:
-    """``rows`` with the fields `PARTS` in each of their traces, null where no file has the key.
+def with_texts(
+    rows: pl.DataFrame,
+    files: Sequence[Path],
+    replies: Callable[[pl.Series], pl.DataFrame] | None = None,
+) -> pl.DataFrame:
+    """``rows`` with the fields `PARTS` in each of their traces, null where nothing has the key.
 
-    ``files`` are Parquet files with ``reply_key``, ``thinking`` and ``answer``. Rows without the
-    column ``traces`` come back as they are.
+    ``files`` are Parquet files with ``reply_key``, ``thinking`` and ``answer``; ``replies`` gives
+    a frame of the same columns for keys that stand in none of them. Rows without the column
+    ``traces`` come back as they are.
     """
     if "traces" not in rows.columns:
         return rows
     placed = rows.with_row_index("place").select("place", "traces")
     some = pl.col("traces").list.len() > 0
     each = placed.filter(some).explode("traces").unnest("traces")
-    texted = each.join(_texts(each["reply_key"], files), "reply_key", "left", maintain_order="left")
+    known = _texts(each["reply_key"], files)
+    if replies is not None:
+        rest = each.select("reply_key").drop_nulls().unique().join(known, "reply_key", "anti")
+        known = pl.concat([known, replies(rest["reply_key"]).select(known.columns)])
+    texted = each.join(known, "reply_key", "left", maintain_order="left")
     trace = pl.struct(*(name for name in texted.columns if name != "place"))
     whole = texted.group_by("place", maintain_order=True).agg(trace.alias("with_texts"))
     none = pl.lit([], dtype=whole.schema["with_texts"])

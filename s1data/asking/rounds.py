@@ -19,7 +19,7 @@ import polars as pl
 from s1data.asking.known import Replies
 from s1data.asking.session import Session
 from s1data.asking.stopping import NotSent, Stop
-from s1data.models import ModelError, ModelSpec, Reply, Request, TraceKind
+from s1data.models import POLICIES, ModelError, ModelSpec, Reply, Request, TraceKind
 from s1data.stage import Asker
 
 SLICE: Final = 512
@@ -43,7 +43,8 @@ class Asked:
     keys: list[str]
     """Of every request that the Asker made, sorted."""
     open: dict[str, str]
-    """Requests without a reply, and why: an outcome, or ``not_sent``."""
+    """Requests without a reply, and why: the outcome that they were given up with, which the
+    columns name as that of a reply, or ``not_sent``, which left a gap."""
     stopped: Stop | None
     """Why asking ended early."""
 
@@ -71,6 +72,8 @@ class _Used:
     cached: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
+    origins: Counter[str] = field(default_factory=Counter)
+    open: Counter[str] = field(default_factory=Counter)
     prompt_tokens: int = 0
     thinking_tokens: int = 0
     answer_tokens: int = 0
@@ -79,6 +82,7 @@ class _Used:
     def add(self, reply: Reply, cached: bool) -> None:
         self.cached += cached
         self.outcomes[reply.outcome.value] += 1
+        self.origins[reply.origin] += 1
         self.prompt_tokens += reply.prompt_tokens or 0
         self.thinking_tokens += reply.thinking_tokens or 0
         self.answer_tokens += reply.answer_tokens or 0
@@ -91,7 +95,9 @@ class _Used:
             "requests": self.requests,
             "cached": self.cached,
             "outcomes": dict(sorted(self.outcomes.items())),
+            "open": dict(sorted(self.open.items())),
             "trace_kinds": dict(sorted(self.kinds.items())),
+            "origins": dict(sorted(self.origins.items())),
             "prompt_tokens": self.prompt_tokens,
             "thinking_tokens": self.thinking_tokens,
             "answer_tokens": self.answer_tokens,
@@ -117,6 +123,7 @@ class _Rounds:
         self.parts: dict[int, pl.DataFrame] = {}
         self.seen: set[str] = set()
         self.open: dict[str, str] = {}
+        self.given_up: dict[str, Reply] = {}
         self.done = 0
         self.judged = not asker.accepts()
 
@@ -188,26 +195,38 @@ class _Rounds:
 
     async def _batch(self, start: int, rows: pl.DataFrame, known: Replies) -> None:
         for _ in range(self.asker.max_rounds()):
+            # What was not sent waits for the next run; what was given up is known by now.
             new = [request for request in self._new(rows, known) if request.key not in self.open]
             if not new:
                 break
+            requests = {request.key: request for request in new}
             answers = await self.session.ask_all(new)
             replies = {key: got for key, got in answers.items() if isinstance(got, Reply)}
             self._take(replies, known, cached=False)
             for key, got in answers.items():
                 if isinstance(got, NotSent):
-                    self.open[key] = "not_sent"
+                    self._leave_open(requests[key], known, "not_sent")
                 elif isinstance(got, ModelError):
-                    self.open[key] = got.outcome.value
+                    self._leave_open(requests[key], known, got.outcome.value)
+                    if not POLICIES[got.outcome].stops:
+                        self.given_up[key] = _given_up(requests[key], got)
+                        known.add({key: self.given_up[key]})
         self._finish(start, rows, known)
 
     def _new(self, rows: pl.DataFrame, known: Replies) -> list[Request]:
         wanted = {request.key: request for request in self.asker.requests(rows, known)}
+        while given_up := [key for key in wanted if key in self.given_up and key not in known]:
+            known.add({key: self.given_up[key] for key in given_up})
+            wanted = {request.key: request for request in self.asker.requests(rows, known)}
         for key in wanted:
             if key not in self.seen:
                 self.seen.add(key)
                 self.used[known.names[key]].requests += 1
         return [request for key, request in wanted.items() if key not in known]
+
+    def _leave_open(self, request: Request, known: Replies, why: str) -> None:
+        self.open[request.key] = why
+        self.used[known.names[request.key]].open[why] += 1
 
     def _take(self, replies: Mapping[str, Reply], known: Replies, *, cached: bool) -> None:
         for key, reply in replies.items():
@@ -246,6 +265,18 @@ def _meaning(kinds: Counter[str]) -> str:
     if most == TraceKind.NONE:
         return " (no thinking came at all: is thinking switched on, and does this model think?)"
     return ""
+
+
+def _given_up(request: Request, error: ModelError) -> Reply:
+    """What the columns say in place of the reply that never came; it is not stored."""
+    return Reply(
+        key=request.key,
+        provider=request.provider,
+        model=request.model,
+        outcome=error.outcome,
+        detail=str(error),
+        sends=0,
+    )
 
 
 async def _some_done(running: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:

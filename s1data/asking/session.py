@@ -24,7 +24,7 @@ from s1data.asking.seams import Budget, Store
 from s1data.asking.served import Line, Served, place
 from s1data.asking.stopping import NotSent, Reason, Stop, stop_for
 from s1data.asking.together import Together
-from s1data.errors import S1DataError, StageError
+from s1data.errors import S1DataError
 from s1data.models import POLICIES, ModelError, Outcome, Reply, Request
 
 T = TypeVar("T")
@@ -114,8 +114,9 @@ class Session:
         return {line.served.name: line.tally.figures() for line in self._lines.values()}
 
     def concurrency(self, request: Request) -> int:
-        """Most requests in flight to the model of a request."""
-        return self._line(request).served.limits.concurrency
+        """Most requests in flight to the model of a request; 0 where nothing serves it."""
+        line = self._lines.get(place(request))
+        return 0 if line is None else line.served.limits.concurrency
 
     async def ask(self, request: Request) -> Answer:
         """The reply to one request, or the error or the stop that left it open."""
@@ -206,15 +207,18 @@ class Session:
         return {request.key: got for request, got in zip(requests, answers, strict=True)}
 
     async def _answer(self, request: Request) -> Answer:
-        line = self._line(request)
+        line = self._lines.get(place(request))
+        if line is None:
+            return NotSent(_unserved(request))
         if not request.prompt.strip():
             return self._made(request, Outcome.BAD_REQUEST, "the prompt is blank: it was not sent")
         sends: list[str] = []
         try:
             if self.stopped is not None:
                 return NotSent(self.stopped)
+            # All of them before the first: nobody pays solvers for a run whose teacher has no key.
             if not line.fit:
-                await self._check([line])
+                await self._check(list(self._lines.values()))
             reply = await retry(
                 lambda: self._send(line, request, sends), request.key, self._backoff, self._sleep
             )
@@ -359,19 +363,18 @@ class Session:
 
         What they cost is not told, and less than it can be is not known.
         """
+        tiny = [(one.price, asked) for one in served if one.price for asked in one.model.tiny()]
+        if not tiny:
+            return await preflight(served)
+        # One reservation for all: a second one would wait for the first to be settled.
+        most = sum(price.maximum(asked) for price, asked in tiny)
         now = datetime.now(UTC).isoformat(timespec="microseconds")
-        items: list[Item] = []
+        item = Item(f"check-{tiny[0][1].key}", now, most)
+        await self._purse.reserve(item)
         try:
-            for one in served:
-                for number, tiny in enumerate(one.model.tiny() if one.price else ()):
-                    most = one.price.maximum(tiny) if one.price else 0.0
-                    item = Item(f"check-{number}-{tiny.key}", now, most)
-                    await self._purse.reserve(item)
-                    items.append(item)
             await preflight(served)
         finally:
-            for item in items:
-                await self._purse.settle(item, item.maximum)
+            await self._purse.settle(item, most)
 
     async def _sleep(self, seconds: float) -> None:
         try:
@@ -396,15 +399,6 @@ class Session:
             sends=0,
         )
 
-    def _line(self, request: Request) -> Line:
-        line = self._lines.get(place(request))
-        if line is None:
-            msg = (
-                f"no endpoint for model {request.model} ({request.provider}); give one with --model"
-            )
-            raise StageError(msg)
-        return line
-
     def _why(self) -> Stop:
         return self.stopped or Stop("failed", "the session sends nothing more")
 
@@ -412,3 +406,7 @@ class Session:
         await self._keeping.flush()
         await self._purse.flush()
         await asyncio.gather(*(line.served.model.close() for line in self._lines.values()))
+
+
+def _unserved(request: Request) -> Stop:
+    return Stop("no_endpoint", f"nothing serves {request.model} ({request.provider}) in this run")

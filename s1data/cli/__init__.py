@@ -13,7 +13,7 @@ import click
 
 from s1data import __version__
 from s1data.cli import emulating, looking, reading, replying, running
-from s1data.errors import PoolError, RecipeError, S1DataError
+from s1data.errors import BudgetError, PoolError, RecipeError, S1DataError
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
     except S1DataError as error:
         if debug:
             raise
-        _fail(str(error), 2 if isinstance(error, RecipeError | PoolError) else 1)
+        _fail(str(error), 2 if isinstance(error, RecipeError | PoolError | BudgetError) else 1)
     except OSError as error:
         if debug:
             raise

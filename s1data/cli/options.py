@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 if TYPE_CHECKING:
     from s1data.recipe import Pipeline
+    from s1data.serving import Means
 
 Command = Callable[..., Any]
 
@@ -45,6 +47,77 @@ def recipe_options(command: Command) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def asking_options(command: Command) -> Command:
+    """What models are asked with; `means_of` makes of it what the library takes."""
+    options = (
+        click.option("--model", "models", multiple=True, metavar="NAME=URL[,URL]",
+                     help="Where a model of the recipe is served; NAME alone is its own service."),
+        click.option("--max-usd", type=click.FloatRange(min=0), metavar="DOLLARS",
+                     help="The most that the run may cost, over all its resumes."),
+        click.option("--no-price", is_flag=True, help="Count no cost for models without a price."),
+        click.option("--prices", multiple=True, type=Place(), metavar="FILE",
+                     help="Prices in TOML, before the built-in ones."),
+        click.option("--concurrency", multiple=True, metavar="[NAME=]N",
+                     help="Most requests in flight, of one model or each (64)."),
+        click.option("--rpm", multiple=True, metavar="[NAME=]N", help="Most requests a minute."),
+        click.option("--tpm", multiple=True, metavar="[NAME=]N", help="Most tokens a minute."),
+        click.option("--timeout", type=click.FloatRange(min=1), metavar="SECONDS",
+                     help="For one request (1200)."),
+        click.option("--store", type=Place(), metavar="DIR", help="The reply store to use."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+ASKING: Final = (
+    "models", "max_usd", "no_price", "prices", "concurrency", "rpm", "tpm", "timeout", "store",
+)  # fmt: skip
+
+
+def means_of(given: Mapping[str, Any]) -> Means:
+    """The values of `asking_options` as `s1data.serving.Means`; usage errors in one line."""
+    from s1data.asking import Limits
+    from s1data.providers import DEFAULT_TIMEOUT
+    from s1data.serving import Means
+
+    limits: dict[str, dict[str, int]] = {}
+    for field in ("concurrency", "rpm", "tpm"):
+        for text in given[field]:
+            name, _, number = text.rpartition("=")
+            if not number.isdecimal() or int(number) < 1:
+                raise click.UsageError(f"--{field} {text}: wanted a number over 0, or NAME=NUMBER")
+            limits.setdefault(name, {})[field] = int(number)
+    everyone = limits.get("", {})
+    return Means(
+        endpoints=endpoints_of(given["models"]),
+        max_usd=given["max_usd"],
+        no_price=given["no_price"],
+        prices=[Path(file) for file in given["prices"]],
+        limits={name: Limits(**(everyone | own)) for name, own in limits.items()},
+        timeout=given["timeout"] or DEFAULT_TIMEOUT,
+        store=None if given["store"] is None else Path(given["store"]),
+    )
+
+
+def endpoints_of(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """``NAME=URL,URL`` as URLs by name; none for a bare name."""
+    found: dict[str, tuple[str, ...]] = {}
+    for text in given:
+        name, equals, urls = text.partition("=")
+        listed = tuple(url.strip() for url in urls.split(",")) if equals else ()
+        if not name or not all(listed):
+            raise click.UsageError(
+                f"--model {text}: wanted NAME=URL[,URL] as small=http://127.0.0.1:8000/v1, or NAME"
+            )
+        if name in found:
+            raise click.UsageError(
+                f"--model {text}: {name} is given twice; separate URLs by commas"
+            )
+        found[name] = listed
+    return found
 
 
 def json_option(command: Command) -> Command:

@@ -7,13 +7,23 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from s1data.cli.options import inputs_of, json_option, pipeline_of, print_json, recipe_options
+from s1data.cli.options import (
+    Place,
+    asking_options,
+    inputs_of,
+    json_option,
+    means_of,
+    pipeline_of,
+    print_json,
+    recipe_options,
+)
 
 if TYPE_CHECKING:
+    from s1data.emulator import Script
     from s1data.progress import Teller
     from s1data.recipe import Pipeline
     from s1data.run import Run
@@ -21,6 +31,14 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @recipe_options
+@asking_options
+@click.option("--rehearse", is_flag=True, help="Ask emulated models, for nothing.")
+@click.option(
+    "--script",
+    type=Place(),
+    metavar="FILE",
+    help="What the emulated models of --rehearse are like, in TOML.",
+)
 @click.option("--until", metavar="LABEL", help="Stop after this stage.")
 @click.option("--quiet", is_flag=True, help="Tell no progress.")
 @click.option("--log-file", type=click.Path(dir_okay=False), help="Also tell progress here.")
@@ -37,6 +55,9 @@ def run_command(
     quiet: bool,
     log_file: str | None,
     as_json: bool,
+    rehearse: bool,
+    script: str | None,
+    **asking: Any,  # noqa: ANN401 - as click hands over what `asking_options` declares
 ) -> int:
     """Run a recipe, or resume it where it stopped.
 
@@ -46,18 +67,26 @@ def run_command(
     Example:
       s1data run quickstart --out runs/first
       s1data run my.yaml --input pool=data/*.parquet --set keep.n=500
+      s1data run s1k --rehearse
+      s1data run s1k --model small=http://127.0.0.1:8000/v1 --model teacher --max-usd 40
     """
-    from s1data.running import run
+    from s1data.rehearsing import run
 
     pipeline = pipeline_of(recipe, sets)
+    means = means_of(asking)
+    if script is not None and not (rehearse or pipeline.rehearsal):
+        raise click.UsageError("--script: tells what a rehearsal's models are like; add --rehearse")
     with _teller(quiet=quiet or as_json, log_file=log_file) as tell:
         done = run(
             pipeline,
             out,
+            rehearse=rehearse or None,
+            script=None if script is None else _script(script),
             inputs=inputs_of(inputs),
             limit=limit,
             until=until,
             borrow_from=borrow_from,
+            means=means,
             tell=tell,
         )
     code = _summary(done, as_json=as_json)
@@ -109,6 +138,12 @@ def plan_command(
         before = "" if line.seconds is None else f" ({line.seconds:.1f} s before)"
         why = f"  {line.why}" if line.why else ""
         click.echo(f"{line.label:<24} {line.kind:<14} {line.status:<8}{rows}{before}{why}")
+
+
+def _script(file: str) -> Script:
+    from s1data.emulator import Script
+
+    return Script.load(Path(file))
 
 
 @contextmanager

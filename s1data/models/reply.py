@@ -57,6 +57,11 @@ class Reply(Told):
     sends: int = 1
 
     @property
+    def settled(self) -> bool:
+        """Whether it is for good; one that is not stands for a request that is still open."""
+        return POLICIES[self.outcome].settled
+
+    @property
     def answers(self) -> bool:
         """Whether it may be served as an answer."""
         return POLICIES[self.outcome].answers

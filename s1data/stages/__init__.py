@@ -13,6 +13,7 @@ from typing import Final
 
 from s1data.errors import RecipeError
 from s1data.stage import (
+    Asker,
     Enricher,
     Filter,
     GlobalEnricher,
@@ -23,8 +24,7 @@ from s1data.stage import (
 )
 
 GROUP: Final = "s1data.stages"
-KINDS: Final = (Enricher, Filter, GlobalEnricher, GlobalFilter, Selector)
-"""What a run can run. An Asker is none of them yet, so no recipe can name one."""
+KINDS: Final = (Enricher, Filter, GlobalEnricher, GlobalFilter, Selector, Asker)
 
 BUILT_IN: Final[dict[str, str]] = {
     "drop_incomplete": "malformed:DropIncomplete",
@@ -37,8 +37,11 @@ BUILT_IN: Final[dict[str, str]] = {
     "drop_contaminated": "contamination:DropContaminated",
     "add_recorded_attempts": "attempts:AddRecordedAttempts",
     "add_recorded_grades": "grades:AddRecordedGrades",
+    "add_attempts": "asked_attempts:AddAttempts",
+    "add_judge_grades": "asked_grades:AddJudgeGrades",
     "add_grades": "grading:AddGrades",
     "drop_solved": "difficulty:DropSolved",
+    "add_traces": "asked_traces:AddTraces",
     "add_recorded_traces": "traces:AddRecordedTraces",
     "add_trace_checks": "traces:AddTraceChecks",
     "drop_bad_traces": "traces:DropBadTraces",
@@ -53,6 +56,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "add_embedding": "vectors:AddEmbedding",
     "add_contamination": "annotating:AddContamination",
     "add_cluster_domain": "domains:AddClusterDomain",
+    "add_model_domain": "asked_domains:AddModelDomain",
     "add_column": "columns:AddColumn",
     "keep_s1": "s1_selection:KeepS1",
     "keep_random": "selection:KeepRandom",

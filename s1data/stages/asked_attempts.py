@@ -78,7 +78,9 @@ class AddAttempts(Asker):
                 request = known.request(solver, prompt, sample=sample)
                 reply = known.reply(request)
                 yield solver, sample, request, reply
-                if self.stop == "any_right" and (reply is None or _right(reply, answer)):
+                if self.stop == "any_right" and (
+                    reply is None or not reply.settled or _right(reply, answer)
+                ):
                     return
 
     def _attempt(

@@ -95,7 +95,7 @@ class AddModelDomain(Asker):
         for rung in range(1, self.tries + 1):
             reply = known.reply(request)
             code = None if reply is None else named_code(reply, codes)
-            if reply is None or code is not None or rung == self.tries:
+            if reply is None or not reply.settled or code is not None or rung == self.tries:
                 return request, code
             request = known.request(self.model, prompt, rung=rung)
         return request, None

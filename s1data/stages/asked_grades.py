@@ -94,7 +94,7 @@ class AddJudgeGrades(Asker):
         request = known.request(self.model, prompt)
         reply = known.reply(request)
         for rung in range(1, self.tries):
-            if reply is None or yes_or_no(reply) is not None:
+            if reply is None or not reply.settled or yes_or_no(reply) is not None:
                 break
             request = known.request(self.model, prompt, rung=rung)
             reply = known.reply(request)

@@ -23,10 +23,11 @@ from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 
 from s1data import digest, stages
-from s1data.acting import act, shown_columns
+from s1data.acting import Outcome, act, no_verdicts, shown_columns
 from s1data.engine import LocalEngine
 from s1data.stage import (
     LABEL,
+    Asker,
     Enricher,
     Evidence,
     Filter,
@@ -37,6 +38,7 @@ from s1data.stage import (
     Selector,
     Stage,
 )
+from tests.laws.asked import asked
 from tests.laws.hostile import HostileEngine
 from tests.laws.rows import COLUMNS, generated
 from tests.laws.variants import as_written, changed, named, settings, with_changes
@@ -82,7 +84,7 @@ class Case:
             # be used on any frame, are shown some.
             rows = rows.filter(pl.col("question").str.strip_chars() != "")
         for before in examples_before(self.stage):
-            rows = act(before, rows, engine).kept
+            rows = done(before, rows, engine).kept
         return rows
 
     @cached_property
@@ -91,7 +93,7 @@ class Case:
 
     @cached_property
     def outcome(self):
-        return act(self.stage, self.rows, self.engine)
+        return done(self.stage, self.rows, self.engine)
 
     @cached_property
     def dropped(self):
@@ -108,11 +110,22 @@ class Case:
             return stage.verdicts(rows)
         if isinstance(stage, Enricher):
             return stage.columns(rows)
+        if isinstance(stage, Asker):
+            return asked(stage, rows)[0]
         if isinstance(stage, GlobalFilter):
             return stage.verdicts(rows, artefact)
         if isinstance(stage, GlobalEnricher):
             return stage.columns(rows, artefact)
         return stage.keys(rows)
+
+
+def done(stage, rows, engine):
+    """What the stage does to the rows; an Asker gets scripted replies, all that it asks for."""
+    if not isinstance(stage, Asker):
+        return act(stage, rows, engine)
+    columns, _ = asked(stage, rows.select(shown_columns(stage)))
+    kept = rows.drop(columns.columns, strict=False).hstack(columns)
+    return Outcome(kept, no_verdicts(), added=rows.select("row").hstack(columns))
 
 
 def example(kind: type[Stage]) -> Stage:
@@ -197,7 +210,7 @@ def example_fits_where_it_stands(case):
 
 def problems(stage, inputs=None):
     """What `check` says of the instance in front of the generated pool and the example's inputs."""
-    made = stage.adds() if isinstance(stage, Enricher | GlobalEnricher) else {}
+    made = stage.adds() if isinstance(stage, Enricher | GlobalEnricher | Asker) else {}
     replaced = set(made) - set(stage.reads())
     columns = {k: v for k, v in COLUMNS.items() if k not in replaced}
     given = {name: dict(frame.schema) for name, frame in Case(stage).inputs.items()}
@@ -273,7 +286,7 @@ def thins_and_says_so(case):
 
 def something_to_do(case):
     """The generated pool must try the stage: otherwise the other laws say nothing."""
-    if isinstance(case.stage, Enricher | GlobalEnricher):
+    if isinstance(case.stage, Enricher | GlobalEnricher | Asker):
         added = case.outcome.added.drop("row")
         assert added.unique().height > 1, "all rows got the same"
     else:
@@ -282,12 +295,12 @@ def something_to_do(case):
 
 
 def same_twice(case):
-    assert_same_outcome(act(case.stage, case.rows, case.engine), case.outcome)
+    assert_same_outcome(done(case.stage, case.rows, case.engine), case.outcome)
 
 
 def empty_frame(case):
     stage, nothing = case.stage, case.rows.clear()
-    outcome = act(stage, nothing, case.engine)
+    outcome = done(stage, nothing, case.engine)
     assert outcome.kept.is_empty()
     assert outcome.dropped.is_empty()
     assert outcome.kept.schema == case.outcome.kept.schema
@@ -317,7 +330,7 @@ def engine_does_not_matter(case):
         engine = HostileEngine(case.inputs, seed)
         rows = case.rows_by(engine)
         assert_frame_equal(rows, case.rows)
-        assert_same_outcome(act(case.stage, rows, engine), case.outcome)
+        assert_same_outcome(done(case.stage, rows, engine), case.outcome)
 
 
 def selects_exactly(case):

@@ -5,7 +5,10 @@ from functools import cache
 import pytest
 
 from s1data import stages
+from s1data.acting import shown_columns
+from s1data.stage import Asker
 from tests.laws import laws
+from tests.laws.asked import OF_AN_ASKER
 from tests.laws.variants import settings, with_changes
 
 NAMES = stages.names()
@@ -76,6 +79,16 @@ def test_example(name, law):
 @pytest.mark.parametrize(("name", "variant"), CASES)
 def test_work(name, variant, law):
     law(case(name, variant))
+
+
+ASKERS = [place for place in CASES if issubclass(stages.get(place.values[0]), Asker)]
+
+
+@pytest.mark.parametrize("law", OF_AN_ASKER, ids=law_of)
+@pytest.mark.parametrize(("name", "variant"), ASKERS)
+def test_asker(name, variant, law):
+    one = case(name, variant)
+    law(one.stage, one.rows.select(shown_columns(one.stage)))
 
 
 @pytest.mark.parametrize("name", stages.BUILT_IN)

@@ -1,0 +1,252 @@
+"""What a run is given to ask models with: addresses, limits, prices, a budget, a store.
+
+None of it decides a result, so none of it is in the recipe. `Means` is what the user gave;
+`Serving` is one run's way to its models, opened when the first question is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import polars as pl
+
+from s1data.acting import cache_home
+from s1data.asking import Asked, Limits, Price, Prices, Served, Session, ask_in_rounds, read_prices
+from s1data.errors import BudgetError, RecipeError, RunError, nearest
+from s1data.models import POLICIES, ModelError, ModelSpec
+from s1data.providers import DEFAULT_TIMEOUT, open_model
+from s1data.providers.connections import find_key
+from s1data.stage import Asker
+from s1data.store import ReplyStore, Spending
+
+REHEARSAL: Final = "rehearsal"
+"""Folder of a run that holds the replies and the spending of its rehearsal."""
+_REHEARSED_KEY: Final = "rehearsal"
+ANSWERS: Final = [outcome.value for outcome, policy in POLICIES.items() if policy.answers]
+
+
+def replies_home() -> Path:
+    """Where replies are kept for all runs: ``replies`` in `s1data.acting.cache_home`."""
+    return cache_home() / "replies"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What a run is given to ask models with; none of it changes a result."""
+
+    endpoints: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Base URLs by the recipe's name of the model; none of them means the service's own address."""
+    max_usd: float | None = None
+    """The most that the run may cost, over all its resumes."""
+    no_price: bool = False
+    """Models without a known price cost nothing, or what they cost is not to be counted."""
+    prices: Sequence[Path] = ()
+    """TOML files of prices, before the built-in table."""
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+    """By the recipe's name of the model; that under the empty name holds for all others."""
+    timeout: float = DEFAULT_TIMEOUT
+    """Seconds for one request."""
+    store: Path | None = None
+    """Home of the reply store; `replies_home` unless given."""
+    rehearsal: bool = False
+    """The endpoints are emulated: replies stay in the run, and everything says so."""
+
+
+class Serving:
+    """One run's models, store and budget; a context manager."""
+
+    def __init__(
+        self,
+        specs: Mapping[str, ModelSpec],
+        means: Means,
+        home: Path,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """``specs`` are the models that the run asks, ``home`` its directory.
+
+        Raises RecipeError for an endpoint of a model that is not there, BudgetError where a model
+        that was given costs money and there is no cap, or its price is not known.
+        """
+        self.means = means
+        self.specs = specs
+        self._say = say
+        self.served, self.unserved = _offered(specs, means)
+        """Those that can be asked; and of the others, what to do so that they can."""
+        own = home / REHEARSAL
+        store = own / "replies" if means.rehearsal else (means.store or replies_home())
+        self.store = ReplyStore(store, rehearsal=means.rehearsal)
+        self.spending_file = (own if means.rehearsal else home) / "spending.jsonl"
+        self._spending: Spending | None = None
+        self._session: Session | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if self._session is not None:
+                self._session.close()
+        finally:
+            if self._spending is not None:
+                self._spending.close()
+            self.store.close()
+
+    @property
+    def origin(self) -> str:
+        """``live`` or ``rehearsal``."""
+        return "rehearsal" if self.means.rehearsal else "live"
+
+    def check(self, names: Iterable[str]) -> None:
+        """Has each of the named models that is served answer one tiny request; else ModelError."""
+        wanted = {served.name for served in self.served} & set(names)
+        if wanted:
+            self._open().check(wanted)
+
+    def ask(
+        self, stage: Asker, rows: pl.DataFrame, tick: Callable[[int, int], None] | None = None
+    ) -> Asked:
+        """Takes rows through an Asker; what is in the store needs no model."""
+        return ask_in_rounds(stage, rows, self.specs, self._open(), tick)
+
+    def texts_of(self, keys: pl.Series) -> pl.DataFrame:
+        """``reply_key``, ``thinking`` and ``answer`` of the replies that the store has."""
+        found = self.store.get(keys.to_list()) if self.specs else {}
+        return pl.DataFrame(
+            {
+                "reply_key": list(found),
+                "thinking": [reply.thinking for reply in found.values()],
+                "answer": [reply.answer for reply in found.values()],
+            },
+            schema=dict.fromkeys(("reply_key", "thinking", "answer"), pl.String),
+        )
+
+    def hold_texts(self, selected: pl.DataFrame) -> None:
+        """RunError where a chosen row lacks the text of a reply that a model of the run gave."""
+        if "traces" not in selected.columns or not self.specs:
+            return
+        asked = pl.col("teacher").is_in(list(self.specs)) & pl.col("finish").is_in(ANSWERS)
+        lost = (
+            selected.select("traces")
+            .explode("traces")
+            .drop_nulls()
+            .unnest("traces")
+            .filter(asked, pl.col("thinking").is_null() & pl.col("answer").is_null())
+        )
+        if not lost.is_empty():
+            raise RunError(
+                f"{self.store.home}: {lost.height} replies of chosen rows are not in this store; "
+                "give the one that the run was made with (--store), or move the run's directory "
+                "away and run again, which asks for what is missing"
+            )
+
+    def account(self) -> dict[str, Any]:
+        """For the manifest: whether it was a rehearsal, and what the run cost so far."""
+        return {
+            "rehearsal": self.means.rehearsal and bool(self.specs),
+            "spent": self.spent(),
+            "in_flight_at_a_kill": self.in_flight_at_a_kill(),
+        }
+
+    def spent(self) -> dict[str, Any]:
+        """Dollars of the run so far, over all its resumes."""
+        if self._spending is None and self.spending_file.is_file():
+            self._spending = Spending(self.spending_file, self.means.max_usd)
+        if self._spending is None:
+            return {"usd": 0.0, "usd_at_most": 0.0, "cap": self.means.max_usd}
+        spent, held = self._spending.spent, self._spending.reserved
+        return {"usd": spent, "usd_at_most": spent + held, "cap": self._spending.cap}
+
+    def sent(self) -> dict[str, dict[str, Any]]:
+        """By model, what was sent so far and what came of it."""
+        return {} if self._session is None else self._session.figures()
+
+    def _open(self) -> Session:
+        if self._session is None:
+            counted = any(served.price is not None for served in self.served)
+            if counted or self.spending_file.is_file():
+                self._spending = Spending(self.spending_file, self.means.max_usd)
+            session = Session(self.served, self.store, self._spending, origin=self.origin)
+            if session.unknown:
+                self._say(
+                    f"{len(session.unknown)} requests were in flight when an earlier process was "
+                    f"killed; they count at the most they can cost: {', '.join(session.unknown)}"
+                )
+            self._session = session
+        return self._session
+
+    def in_flight_at_a_kill(self) -> list[str]:
+        """Keys of requests whose outcome nobody knows, since the process that sent them died."""
+        return [] if self._session is None else list(self._session.unknown)
+
+
+def serve(
+    name: str, spec: ModelSpec, endpoints: Sequence[str], means: Means, prices: Prices | None = None
+) -> Served:
+    """A model with all that asking it takes. BudgetError where its price is not settled."""
+    price = _price(name, spec, means, prices or read_prices(*means.prices))
+    key = _REHEARSED_KEY if means.rehearsal else None
+    model = open_model(spec, endpoints, key, means.timeout, name=name)
+    limits = means.limits.get(name) or means.limits.get("") or Limits()
+    return Served(name=name, spec=spec, model=model, limits=limits, price=price)
+
+
+def _offered(specs: Mapping[str, ModelSpec], means: Means) -> tuple[list[Served], dict[str, str]]:
+    for given in (*means.endpoints, *means.limits):
+        if given and given not in specs:
+            known = ", ".join(specs) or "none"
+            raise RecipeError(
+                f"model {given}: wanted a model that the recipe asks ({known}), "
+                f"got {given!r}{nearest(given, specs)}"
+            )
+    prices = read_prices(*means.prices)
+    served, unserved = [], {}
+    for name, spec in specs.items():
+        if name in means.endpoints:
+            served.append(serve(name, spec, means.endpoints[name], means, prices))
+        elif why := _not_by_itself(name, spec, means):
+            unserved[name] = why
+        else:
+            served.append(serve(name, spec, (), means, prices))
+    return served, unserved
+
+
+def _not_by_itself(name: str, spec: ModelSpec, means: Means) -> str | None:
+    """Why a model is not asked that no address was given for; None: its service's own will do."""
+    if spec.provider == "openai_compatible":
+        return (
+            f"model {name}: start a server for {spec.model}, then add "
+            f"--model {name}=http://HOST:PORT/v1 (--model {name} alone: OPENAI_API_KEY's service)"
+        )
+    try:
+        find_key(spec, (), None, name)
+    except ModelError:
+        return (
+            f"model {name}: {spec.model} needs a key: set GEMINI_API_KEY and add --max-usd DOLLARS"
+        )
+    if means.max_usd is None and not means.no_price:
+        return f"model {name}: {spec.model} costs money: add --max-usd DOLLARS"
+    return None
+
+
+def _price(name: str, spec: ModelSpec, means: Means, prices: Prices) -> Price | None:
+    known = prices.get(spec)
+    if means.rehearsal:
+        return known  # what it would have cost
+    if known is None:
+        return None if means.no_price else prices.of(name, spec)
+    if means.max_usd is None and not means.no_price and (known.prompt or known.output):
+        raise BudgetError(
+            f"model {name}: {spec.model} costs ${known.prompt:g} a million prompt tokens and "
+            f"${known.output:g} a million tokens of thinking and answer (read {known.date}); say "
+            "how much the run may cost: --max-usd DOLLARS (s1data plan estimates it)"
+        )
+    return None if means.no_price and means.max_usd is None else known
