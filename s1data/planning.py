@@ -1,23 +1,31 @@
-"""What a run would do: which stages stand from before, which would run, and why.
+"""What a run would do: which stages stand from before, which would run, why, and at what cost.
 
-Nothing runs and nothing is spent: sources are opened, and what earlier runs left is looked at.
+Nothing runs, and nothing is spent without a pilot: sources are opened, and what earlier runs left
+is looked at.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s1data import digest
+import polars as pl
+
+from s1data import digest, pool, reading
 from s1data.acting import cache_home, shown_columns
+from s1data.asking import Limits, read_prices
 from s1data.checkpoint import Checkpoint, Shelf, difference
+from s1data.consulting import left_open
 from s1data.engine import LocalEngine
+from s1data.estimating import Estimate, estimate
 from s1data.preparing import Prepared, prepare
 from s1data.recipe import Pipeline
 from s1data.run import Run
-from s1data.stage import GlobalEnricher, GlobalFilter, Stage
+from s1data.serving import Means, Serving
+from s1data.stage import Asker, GlobalEnricher, GlobalFilter, Stage
 from s1data.state import State
 
 
@@ -36,6 +44,23 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class Asking:
+    """What one Asker would ask."""
+
+    label: str
+    rows: int
+    exact: bool
+    """Whether these rows reach it; else they are the most that can, since stages run before it."""
+    estimates: tuple[Estimate, ...]
+    said: str = ""
+    """Why there is no estimate, or what the pilot ran into."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return vars(self) | {"estimates": [one.as_dict() for one in self.estimates]}
+
+
+@dataclass(frozen=True)
 class Plan:
     """A recipe held against its data and a run directory."""
 
@@ -44,12 +69,23 @@ class Plan:
     unread: Mapping[str, tuple[str, ...]]
     """Columns of each source that the recipe does not take."""
     lines: tuple[Planned, ...]
+    asking: tuple[Asking, ...] = ()
+    spent: float = 0.0
+    """Dollars that the pilot cost, and what was spent on this run before."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         unread = {name: list(columns) for name, columns in self.unread.items() if columns}
         lines = [vars(line) for line in self.lines]
-        return {"title": self.title, "run": str(self.home), "unread": unread, "stages": lines}
+        asking = [one.as_dict() for one in self.asking]
+        return {
+            "title": self.title,
+            "run": str(self.home),
+            "unread": unread,
+            "stages": lines,
+            "asking": asking,
+            "spent": self.spent,
+        }
 
 
 def plan(
@@ -59,22 +95,92 @@ def plan(
     inputs: Mapping[str, Any] | None = None,
     limit: int | None = None,
     borrow_from: str | Path | None = None,
-    rehearsal: bool = False,
+    means: Means | None = None,
+    pilot: int = 0,
 ) -> Plan:
-    """Plans a run; arguments and errors as of `s1data.running.run`."""
+    """Plans a run; arguments and errors as of `s1data.running.run`.
+
+    ``pilot`` rows are asked of each stage that asks models, with ``means`` and within their
+    budget: their replies stay in the store, where the run finds them. Without it nothing is sent.
+    """
     home = Path(out) if out is not None else Path("runs") / pipeline.name
     lender = Run.open(borrow_from).path if borrow_from is not None else None
     prepared = prepare(pipeline, inputs, limit)
     shelf = Shelf(home / "stages", lender, make=False)
     lines: list[Planned] = []
+    means = means or Means()
     state = _reading(prepared, shelf, lines)
+    known = state
+    waiting: list[tuple[Asker, bool]] = []
     for number, stage in enumerate(pipeline.stages, 1):
+        exact = state is not None
         if state is None:
             lines.append(Planned(stage.label, _kind(stage), "unknown", why="an earlier stage runs"))
-        elif not _stage(prepared, shelf, number, stage, state, lines, rehearsal=rehearsal):
+        elif not _stage(prepared, shelf, number, stage, state, lines, rehearsal=means.rehearsal):
             state = None
+        if isinstance(stage, Asker) and state is None:
+            waiting.append((stage, exact))
+    asking, spent = _asking(prepared, waiting, known, home, means, pilot)
     unread = {name: opened.unread for name, opened in prepared.sources.items()}
-    return Plan(pipeline.title, home, unread, tuple(lines))
+    return Plan(pipeline.title, home, unread, tuple(lines), asking, spent)
+
+
+def _asking(
+    prepared: Prepared,
+    waiting: list[tuple[Asker, bool]],
+    known: State | None,
+    home: Path,
+    means: Means,
+    pilot: int,
+) -> tuple[tuple[Asking, ...], float]:
+    """Estimates for the Askers that are not through, over the rows that may reach them."""
+    if not waiting:
+        return (), 0.0
+    names = dict.fromkeys(name for stage, _ in waiting for name in stage.models())
+    specs = {name: prepared.pipeline.models[name] for name in names}
+    prices = read_prices(*means.prices)
+    if known is None:
+        rows, _ = reading.read(prepared)
+    else:
+        rows = known.load(known.columns)
+    found = []
+    with Serving(specs, means, home) as serving:
+        for stage, exact in waiting:
+            lacking = [name for name in stage.needs if name not in rows.columns]
+            if lacking:
+                said = f"what it reads is not there yet: {', '.join(lacking)}"
+                found.append(Asking(stage.label, rows.height, exact, (), said))
+                continue
+            shown = rows.with_columns(
+                **{n: pl.lit(None, pool.COLUMNS[n]) for n in stage.uses if n not in rows.columns}
+            ).sort("id")
+            said = _pilot(stage, shown.head(pilot), serving) if pilot else ""
+            estimates = estimate(
+                stage,
+                shown.select(shown_columns(stage)),
+                specs,
+                serving.store,
+                {name: prices.get(spec) for name, spec in specs.items()},
+                {
+                    name: means.limits.get(name) or means.limits.get("") or Limits()
+                    for name in specs
+                },
+            )
+            found.append(Asking(stage.label, rows.height, exact, tuple(estimates), said))
+        spent = serving.spent()["usd_at_most"]
+    return tuple(found), spent
+
+
+def _pilot(stage: Asker, rows: pl.DataFrame, serving: Serving) -> str:
+    """Asks about a few rows, whose ids are as good as drawn at random; says what stopped it."""
+    missing = [serving.unserved[name] for name in stage.models() if name in serving.unserved]
+    if missing:
+        return f"no pilot: {'; '.join(missing)}"
+    asked = serving.ask(stage, rows.select(shown_columns(stage)))
+    if asked.stopped is not None:
+        return asked.stopped.message
+    open_ = Counter(asked.open.values())
+    return f"{left_open(open_)} got no reply in the pilot" if open_ else ""
 
 
 def _reading(prepared: Prepared, shelf: Shelf, lines: list[Planned]) -> State | None:
@@ -103,8 +209,13 @@ def _stage(
     if found is not None and isinstance(stage, GlobalFilter | GlobalEnricher):
         engine = LocalEngine(read=_no_input, vectors_home=cache_home() / "vectors")
         found = found if stage.usable(found.read("artefact"), engine) else None
-    if found is None:
-        why = _differs(shelf.at(number, stage.label), payload)
+    left = {} if found is None else found.record.get("open", {})
+    if found is None or left:
+        why = (
+            f"asks again {left_open(left)}"
+            if left
+            else _differs(shelf.at(number, stage.label), payload)
+        )
         rows = state.alive.len()
         lines.append(Planned(stage.label, _kind(stage), "runs", rows_in=rows, why=why))
         return False

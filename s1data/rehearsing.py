@@ -14,10 +14,11 @@ from typing import Any, Final
 
 import polars as pl
 
-from s1data import reading, running
+from s1data import planning, reading, running
 from s1data.emulator import Emulator, Script
 from s1data.emulator.script import Role
 from s1data.errors import RecipeError
+from s1data.planning import Plan
 from s1data.preparing import prepare
 from s1data.recipe import Pipeline
 from s1data.run import Run
@@ -51,17 +52,44 @@ def run(
     ``runs/NAME-rehearsal`` unless said otherwise; the recipe's own one to ``runs/NAME``.
     """
     means = options.pop("means", None) or Means()
-    if rehearse is None:
-        rehearse = pipeline.rehearsal and not means.endpoints
-    if not rehearse:
+    if not _rehearsed(pipeline, means, rehearse):
         return running.run(pipeline, out, means=means, **options)
-    if means.endpoints:
-        raise RecipeError("a rehearsal serves every model itself: give no address of one")
-    if out is None and not pipeline.rehearsal:
-        out = Path("runs") / f"{pipeline.name}-rehearsal"
     given = options.get("inputs"), options.get("limit")
     with rehearsing(pipeline, means, *given, script=script, log=log) as emulated:
-        return running.run(pipeline, out, means=emulated, **options)
+        return running.run(pipeline, _place(pipeline, out), means=emulated, **options)
+
+
+def plan(
+    pipeline: Pipeline,
+    out: str | Path | None = None,
+    *,
+    rehearse: bool | None = None,
+    **options: Any,  # noqa: ANN401 - handed on as they are
+) -> Plan:
+    """Plans a run, or a rehearsal as `run` would make it; ``options`` are `planning.plan`'s."""
+    means = options.pop("means", None) or Means()
+    if not _rehearsed(pipeline, means, rehearse):
+        return planning.plan(pipeline, out, means=means, **options)
+    if not options.get("pilot"):
+        means = replace(means, rehearsal=True)
+        return planning.plan(pipeline, _place(pipeline, out), means=means, **options)
+    given = options.get("inputs"), options.get("limit")
+    with rehearsing(pipeline, means, *given) as emulated:
+        return planning.plan(pipeline, _place(pipeline, out), means=emulated, **options)
+
+
+def _rehearsed(pipeline: Pipeline, means: Means, rehearse: bool | None) -> bool:
+    if rehearse is None:
+        return pipeline.rehearsal and not means.endpoints
+    if rehearse and means.endpoints:
+        raise RecipeError("a rehearsal serves every model itself: give no address of one")
+    return rehearse
+
+
+def _place(pipeline: Pipeline, out: str | Path | None) -> str | Path | None:
+    if out is None and not pipeline.rehearsal:
+        return Path("runs") / f"{pipeline.name}-rehearsal"
+    return out
 
 
 @contextmanager

@@ -41,6 +41,9 @@ class Price(Frozen):
     most_output: int | None = Field(
         default=None, gt=0, description="Most tokens of a reply where the request sets no limit."
     )
+    gpu_seconds_per_token: float | None = Field(
+        default=None, gt=0, description="Of a token of a reply, where one serves it oneself."
+    )
     date: str = Field(min_length=1, description="When the price was read.")
     source: str = Field(min_length=1, description="Where it was read.")
 
@@ -92,6 +95,7 @@ class SelfServed(Frozen):
             model=self.model,
             prompt=0.0,
             output=a_second / self.tokens_per_second * 1e6,
+            gpu_seconds_per_token=self.gpus / self.tokens_per_second,
             most_output=self.most_output,
             date=self.date,
             source=f"{self.gpus} GPUs at ${self.gpu_hour:g} an hour, "

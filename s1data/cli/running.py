@@ -97,6 +97,14 @@ def run_command(
 
 @click.command("plan")
 @recipe_options
+@asking_options
+@click.option("--rehearse", is_flag=True, help="Plan a rehearsal.")
+@click.option(
+    "--pilot",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Ask about K rows, which costs money, and estimate from their replies.",
+)
 @json_option
 def plan_command(
     *,
@@ -107,23 +115,31 @@ def plan_command(
     borrow_from: str | None,
     sets: tuple[str, ...],
     as_json: bool,
+    rehearse: bool,
+    pilot: int | None,
+    **asking: Any,  # noqa: ANN401 - as click hands over what `asking_options` declares
 ) -> None:
-    """Say what a run would do, and check it all.
+    """Say what a run would do and cost, and check it all.
 
-    What is cached, what would run and why. Runs nothing and spends nothing.
+    What is cached, what would run and why; requests, tokens, dollars and hours of what asks
+    models. Runs nothing, and spends nothing without --pilot, whose replies the run will use.
 
     \b
     Example:
       s1data plan my.yaml --set drop_solved.rule=all
+      s1data plan my.yaml --pilot 20 --model teacher --max-usd 40
     """
-    from s1data.planning import plan
+    from s1data.rehearsing import plan
 
     found = plan(
         pipeline_of(recipe, sets),
         out,
+        rehearse=rehearse or None,
         inputs=inputs_of(inputs),
         limit=limit,
         borrow_from=borrow_from,
+        means=means_of(asking),
+        pilot=pilot or 0,
     )
     if as_json:
         print_json(found.as_dict())
@@ -138,6 +154,11 @@ def plan_command(
         before = "" if line.seconds is None else f" ({line.seconds:.1f} s before)"
         why = f"  {line.why}" if line.why else ""
         click.echo(f"{line.label:<24} {line.kind:<14} {line.status:<8}{rows}{before}{why}")
+    for one in found.asking:
+        rows = f"{'' if one.exact else 'at most '}{one.rows:,} rows"
+        click.echo(f"{one.label} would ask about {rows}{': ' + one.said if one.said else ''}")
+        for of_a_model in one.estimates:
+            click.echo(f"  {of_a_model}")
 
 
 def _script(file: str) -> Script:

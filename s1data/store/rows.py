@@ -47,6 +47,7 @@ NARROW: Final = (
     "usd",
     "origin",
     "asked",
+    "seconds",
 )
 """Columns without texts, held in memory for every reply."""
 
