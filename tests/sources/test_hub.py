@@ -12,7 +12,7 @@ import sys
 import polars as pl
 import pytest
 
-from tests.sources.loopback_hub import REPO, serving
+from tests.hub.loopback_hub import REPO, serving
 
 OLD, NEW = "1" * 40, "2" * 40
 
