@@ -28,6 +28,7 @@ from s1data.stage import (
     GlobalFilter,
     Selector,
     Stage,
+    Table,
 )
 
 VERDICT_COLUMNS: Final = {"row": pl.UInt32(), "reason": pl.String(), "evidence": pl.String()}
@@ -127,14 +128,17 @@ def act(
     rows: pl.DataFrame,
     engine: Engine,
     progress: Callable[[int, int], None] | None = None,
+    artefact: pl.DataFrame | None = None,
 ) -> Outcome:
-    """Runs a stage over ``rows`` (which have ``row``, ``id`` and all that it reads)."""
+    """Runs a stage over ``rows`` (which have ``row``, ``id`` and all that it reads).
+
+    ``artefact`` is what a Global identified before; it identifies anew where none is given.
+    """
     tick = progress or (lambda _done, _of: None)
     shown = rows.select(shown_columns(stage))
     if isinstance(stage, Selector):
-        return _select(stage, rows, shown, engine)
-    artefact = None
-    if isinstance(stage, GlobalFilter | GlobalEnricher):
+        return select(stage, rows, engine.map(engine.put(shown), stage.keys), engine)
+    if isinstance(stage, GlobalFilter | GlobalEnricher) and artefact is None:
         artefact = stage.identify(engine.map(engine.put(shown), stage.keys), engine)
     parts, done = [], 0
     for batch in batches(shown, BATCH_ROWS):
@@ -229,8 +233,8 @@ def evidence_json(evidence: pl.Series, wanted: pl.Series | None = None) -> pl.Se
     return out.scatter(places, pl.Series(texts, dtype=pl.String)) if texts else out
 
 
-def _select(stage: Selector, rows: pl.DataFrame, shown: pl.DataFrame, engine: Engine) -> Outcome:
-    keys = engine.map(engine.put(shown), stage.keys)
+def select(stage: Selector, rows: pl.DataFrame, keys: Table, engine: Engine) -> Outcome:
+    """Runs a selector over the ``keys`` of ``rows``."""
     out = stage.identify(keys, engine).sort("row")
     wanted = {
         "row": pl.UInt32(),

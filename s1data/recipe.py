@@ -109,14 +109,18 @@ class Pipeline(Head):
 
     @classmethod
     def load(cls, recipe: str | Path) -> Pipeline:
-        """Loads a recipe by path, or by the name of a published one.
+        """Loads a recipe by path, by the name of one that comes with s1data, or from the Hub.
 
-        Raises RecipeError, one line per problem. No key, network or model is needed.
+        A recipe on the Hub is ``hf://datasets/ORG/NAME`` or ``…@REVISION``. Raises RecipeError,
+        one line per problem. No key or model is needed, and no network but for the Hub's.
         """
         name = str(recipe)
         known = published.published()
         if isinstance(recipe, str) and name in known:
             return cls.from_yaml(known[name].read_text(encoding="utf-8"), f"{name}.yaml")
+        if name.startswith(published.SCHEME):
+            repo = published.Repo.parse(name)
+            return cls.from_yaml(published.fetch(repo, "pipeline.yaml").read_text("utf-8"), name)
         path = Path(recipe)
         if not path.is_file():
             beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []

@@ -268,7 +268,7 @@ def _future(stages: tuple[Stage, ...], row: pl.DataFrame) -> Iterator[Step]:
             yield Step(stage.label, "would drop", words, line["reason"][0], settings)
             return
         why = (
-            f"it reads {', '.join(unknown)}, never made for a dropped row"
+            f"it reads {', '.join(unknown)}, not known for this row"
             if unknown
             else "it looks at all rows at once"
         )

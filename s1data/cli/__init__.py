@@ -12,8 +12,7 @@ import sys
 import click
 
 from s1data import __version__
-from s1data.cli import emulating, looking, reading, replying, running
-from s1data.errors import BudgetError, PoolError, RecipeError, S1DataError
+from s1data.cli import emulating, looking, publishing, reading, replying, running
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -35,6 +34,7 @@ for _command in (
     *running.COMMANDS,
     *looking.COMMANDS,
     *reading.COMMANDS,
+    *publishing.COMMANDS,
     *emulating.COMMANDS,
     *replying.COMMANDS,
 ):

@@ -11,7 +11,7 @@ from s1data.cli.options import json_option, print_json
 
 
 @click.command("why")
-@click.argument("run_dir", metavar="RUN")
+@click.argument("run_dir", metavar="RUN|REPO")
 @click.argument("question_id", metavar="[ID]", required=False)
 @click.option("--text", metavar="QUESTION", help="Look a question up by its exact text.")
 @click.option("--row", type=click.IntRange(min=0), metavar="N", help="By its row in the ledger.")
@@ -28,13 +28,14 @@ def why_command(
     Example:
       s1data why runs/quickstart 329b4f5d56d005d3
       s1data why runs/quickstart --text "What is 2 + 2?"
+      s1data why hf://datasets/ORG/NAME 329b4f5d56d005d3
     """
-    from s1data.run import Run
+    from s1data.hub.fetching import open_set
     from s1data.why import ways
 
     if [question_id, text, row].count(None) != 2:
         raise click.UsageError("give an ID, --text QUESTION or --row N, one of them")
-    found = ways(Run.open(run_dir), question_id, text=text, row=row)
+    found = ways(open_set(run_dir), question_id, text=text, row=row)
     if as_json:
         print_json([way.as_dict() for way in found])
     else:

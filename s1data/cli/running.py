@@ -61,7 +61,8 @@ def run_command(
 ) -> int:
     """Run a recipe, or resume it where it stopped.
 
-    RECIPE is a file, or the name of a published recipe (s1data recipes).
+    RECIPE is a file, the name of a published recipe (s1data recipes), or
+    hf://datasets/ORG/NAME for the recipe of a set that was pushed.
 
     \b
     Example:

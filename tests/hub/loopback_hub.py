@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.hub.repository import Conflict, Repository, Stale, blob_oid, complaints
+from tests.hub.repository import ConflictError, Repository, StaleError, blob_oid, complaints
 
 REPO = "org/questions"
 TOKEN = "hf_planted" + "0123456789abcdefghij"  # in two parts: a scanner should not take it for one
@@ -44,7 +44,7 @@ class LoopbackHub(ThreadingHTTPServer):
         self.asked = []
         self.faults = []
         self.lock = threading.RLock()
-        self.meanwhile = None  # called once when the next commit arrives, before it is made
+        self.meanwhile = {}  # repository -> called once when its next commit arrives, before it
 
     @property
     def url(self):
@@ -127,16 +127,15 @@ class _Handler(BaseHTTPRequestHandler):
         return self.headers.get("Authorization") == f"Bearer {self.server.token}"
 
     def _route(self, raw):
+        own = {
+            "/api/validate-yaml": self._validated,
+            "/api/whoami-v2": self._who,
+            "/api/repos/create": self._created,
+        }
+        if raw in own:
+            return own[raw]()
         if raw.startswith("/lfs/"):
             return self._stored(raw.removeprefix("/lfs/"))
-        if raw == "/api/validate-yaml":
-            return self._validated()
-        if raw == "/api/whoami-v2":
-            if not self._may_write():
-                return self._error(401, "Unauthorized")
-            return self._json({"type": "user", "name": "org", "orgs": []})
-        if raw == "/api/repos/create":
-            return self._created()
         for pattern, act in (
             (r"/datasets/([^/]+/[^/]+)\.git/info/lfs/objects/batch", self._batch),
             (r"/datasets/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self._file),
@@ -147,13 +146,20 @@ class _Handler(BaseHTTPRequestHandler):
                 repository = self.server.repositories.get(name)
                 hidden = repository is not None and repository.private and not self._may_write()
                 if repository is None or hidden:
-                    return self._error(401 if hidden else 404, "RepoNotFound")
+                    break
                 return act(repository, *rest)
         return self._error(404, "RepoNotFound")
 
+    def _who(self):
+        if not self._may_write():
+            return self._error(401, "Unauthorized")
+        return self._json({"type": "user", "name": "org", "orgs": []})
+
     def _validated(self):
         errors = complaints(json.loads(self.body)["content"])
-        self._json({"errors": [{"message": e} for e in errors], "warnings": []}, 400 if errors else 200)
+        self._json(
+            {"errors": [{"message": e} for e in errors], "warnings": []}, 400 if errors else 200
+        )
 
     def _created(self):
         if not self._may_write():
@@ -163,7 +169,9 @@ class _Handler(BaseHTTPRequestHandler):
         url = f"{self.server.url}/datasets/{name}"
         with self.server.lock:
             if name in self.server.repositories:
-                return self._json({"error": "You already created this dataset repo", "url": url}, 409)
+                return self._json(
+                    {"error": "You already created this dataset repo", "url": url}, 409
+                )
             private = asked.get("visibility") == "private"
             self.server.repositories[name] = Repository(name, private=private)
         return self._json({"url": url, "name": name, "id": name})
@@ -173,24 +181,28 @@ class _Handler(BaseHTTPRequestHandler):
         revision = parts[0] if parts else "main"
         if what == "refs":
             return self._json(repository.refs())
-        if self.command in ("POST", "DELETE") and what in ("preupload", "commit", "tag", "branch"):
+        if self.command == "POST" and what in ("preupload", "commit", "tag", "branch"):
             if not self._may_write():
                 return self._error(401, "Unauthorized")
             return getattr(self, f"_{what}")(repository, revision)
         commit = repository.resolve(revision)
         if commit is None:
             return self._error(404, "RevisionNotFound")
+        shown = self._shown(repository, commit, what, "/".join(parts[1:]))
+        return self._json(shown) if shown is not None else self._error(404, "EntryNotFound")
+
+    def _shown(self, repository, commit, what, below):
+        entries = repository.tree(commit)
         if what == "tree":
-            below = "/".join(parts[1:])
-            return self._json([e for e in repository.tree(commit) if e["path"].startswith(below)])
+            here = [e for e in entries if not below or e["path"].startswith(f"{below}/")]
+            return here or (None if below else [])
         if what == "paths-info":
             text = self.body.decode()
-            paths = json.loads(text)["paths"] if text.startswith("{") else parse_qs(text).get("paths", [])
-            return self._json([e for e in repository.tree(commit) if e["path"] in paths])
+            given = json.loads(text) if text.startswith("{") else parse_qs(text)
+            return [e for e in entries if e["path"] in given.get("paths", ())]
         siblings = [{"rfilename": path} for path in repository.commits[commit].files]
-        return self._json(
-            {"id": repository.name, "sha": commit, "private": repository.private, "siblings": siblings}
-        )
+        about = {"id": repository.name, "sha": commit, "private": repository.private}
+        return {**about, "siblings": siblings}
 
     def _preupload(self, repository, revision):
         commit = repository.resolve(revision)
@@ -208,9 +220,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _commit(self, repository, revision):
         with self.server.lock:
-            meanwhile, self.server.meanwhile = self.server.meanwhile, None
-            if meanwhile is not None:
-                meanwhile()
+            self.server.meanwhile.pop(repository.name, lambda: None)()
             lines = [json.loads(line) for line in self.body.splitlines()]
             try:
                 made, request = repository.commit(
@@ -218,18 +228,23 @@ class _Handler(BaseHTTPRequestHandler):
                 )
             except KeyError:
                 return self._error(404, "RevisionNotFound")
-            except Stale:
+            except StaleError:
                 return self._error(412, "PreconditionFailed")
         base = f"{self.server.url}/datasets/{repository.name}"
         url = None if request is None else f"{base}/discussions/{request}"
         return self._json(
-            {"success": True, "commitOid": made, "commitUrl": f"{base}/commit/{made}", "pullRequestUrl": url}
+            {
+                "success": True,
+                "commitOid": made,
+                "commitUrl": f"{base}/commit/{made}",
+                "pullRequestUrl": url,
+            }
         )
 
     def _tag(self, repository, revision):
         try:
             repository.tag(json.loads(self.body)["tag"], revision)
-        except Conflict:
+        except ConflictError:
             return self._error(409, "TagExists")
         except KeyError:
             return self._error(404, "RevisionNotFound")
@@ -247,7 +262,9 @@ class _Handler(BaseHTTPRequestHandler):
         objects = []
         for asked in json.loads(self.body)["objects"]:
             href = f"{self.server.url}/lfs/{asked['oid']}"
-            todo = {} if asked["oid"] in self.server.lfs else {"actions": {"upload": {"href": href}}}
+            todo = (
+                {} if asked["oid"] in self.server.lfs else {"actions": {"upload": {"href": href}}}
+            )
             objects.append({**asked, **todo})
         return self._json({"transfer": "basic", "objects": objects})
 

@@ -10,11 +10,11 @@ FIRST = hashlib.sha1(b"first").hexdigest()
 SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M")
 
 
-class Stale(Exception):
+class StaleError(Exception):
     """The branch has moved on from the parent that a commit names."""
 
 
-class Conflict(Exception):
+class ConflictError(Exception):
     """What is to be made is there already."""
 
 
@@ -46,12 +46,16 @@ class Repository:
 
     def __post_init__(self):
         if not self.commits:
-            self.commits = {FIRST: Commit({".gitattributes": File(b"*.parquet filter=lfs\n")}, None)}
+            self.commits = {
+                FIRST: Commit({".gitattributes": File(b"*.parquet filter=lfs\n")}, None)
+            }
             self.branches = {"main": FIRST}
 
     @classmethod
     def of(cls, name, commits, refs):
-        held = {c: Commit({p: File(d) for p, d in files.items()}, None) for c, files in commits.items()}
+        held = {
+            c: Commit({p: File(d) for p, d in files.items()}, None) for c, files in commits.items()
+        }
         tags = {ref: commit for ref, commit in refs.items() if ref != "main"}
         return cls(name, commits=held, branches={"main": refs["main"]}, tags=tags)
 
@@ -94,21 +98,26 @@ class Repository:
         files = self.commits[commit].files
         folders = {p.rsplit("/", n)[0] for p in files for n in range(1, p.count("/") + 1)}
         return [
-            {"type": "directory", "path": p, "size": 0, "oid": blob_oid(p.encode())} for p in folders
+            {"type": "directory", "path": p, "size": 0, "oid": blob_oid(p.encode())}
+            for p in folders
         ] + [
             {
                 "type": "file",
                 "path": path,
                 "size": len(file.data),
                 "oid": blob_oid(file.data),
-                **({"lfs": {"oid": file.lfs, "size": len(file.data), "pointerSize": 130}} if file.lfs else {}),
+                **(
+                    {"lfs": {"oid": file.lfs, "size": len(file.data), "pointerSize": 130}}
+                    if file.lfs
+                    else {}
+                ),
             }
             for path, file in files.items()
         ]
 
     def tag(self, name, revision):
         if name in self.tags:
-            raise Conflict(name)
+            raise ConflictError(name)
         self.tags[name] = self._known(revision)
 
     def commit(self, revision, lines, lfs, *, pull_request=False):
@@ -116,7 +125,7 @@ class Repository:
         parent = self._known(revision)
         header = lines[0]["value"]
         if header.get("parentCommit", parent) != parent and not pull_request:
-            raise Stale
+            raise StaleError
         made = self.put(parent, dict(_changes(lines[1:], lfs)), header["summary"])
         if pull_request:
             number = len(self.pull_requests) + 1
@@ -172,16 +181,13 @@ def complaints(card):
         return ["the metadata is no mapping"]
     wrong = [f"size_categories: {s}" for s in data.get("size_categories", ()) if s not in SIZES]
     licences = data.get("license", [])
-    for licence in [licences] if isinstance(licences, str) else licences:
-        if licence not in LICENCES:
-            wrong.append(f"license: {licence}")
+    named = [licences] if isinstance(licences, str) else licences
+    wrong += [f"license: {licence}" for licence in named if licence not in LICENCES]
     if licences == "other" and not data.get("license_name"):
         wrong.append("license_name is wanted with license: other")
     wrong += [f"tags: {t!r}" for t in data.get("tags", ()) if not isinstance(t, str)]
-    for config in data.get("configs", ()):
-        if not {"config_name", "data_files"} <= set(config):
-            wrong.append(f"configs: {config}")
-    return wrong
+    shapes = {"config_name", "data_files"}
+    return wrong + [f"configs: {c}" for c in data.get("configs", ()) if not shapes <= set(c)]
 
 
 LICENCES = frozenset(

@@ -1,0 +1,331 @@
+"""The sections of a card, each made from the manifest, the recipe, the set and its ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from s1data import licences
+from s1data.card import citations
+from s1data.card.text import code, inline, table
+from s1data.recipe import Pipeline
+
+MOST_LINES = 25
+"""Lines of a table of domains or reasons; the rest is said in one line."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a card is made from."""
+
+    repo: str
+    manifest: Mapping[str, Any]
+    pipeline: Pipeline
+    selected: pl.DataFrame
+    """The set; texts of traces are not needed."""
+    ledger: pl.DataFrame
+
+    @property
+    def traces(self) -> pl.DataFrame | None:
+        """One line per trace of the set; None where it has no such column."""
+        if "traces" not in self.selected.columns:
+            return None
+        return self.selected.select(pl.col("traces").explode()).drop_nulls().unnest("traces")
+
+
+def sections(facts: Facts) -> dict[str, str]:
+    """Name to Markdown of every section that there is something to say in, in order."""
+    makers = {
+        "about": _about,
+        "funnel": _funnel,
+        "composition": _composition,
+        "reasons": _reasons,
+        "contamination": _contamination,
+        "traces": _traces,
+        "models": _models,
+        "changes": _changes,
+        "known-issues": _issues,
+        "licences": _licences,
+        "use": _use,
+    }
+    made = {name: "\n".join(make(facts)).strip("\n") for name, make in makers.items()}
+    return {name: text for name, text in made.items() if text}
+
+
+def _about(facts: Facts) -> Iterator[str]:
+    m = facts.manifest
+    lines, rows = facts.ledger.height, m["selected"]["rows"]
+    sources = ", ".join(inline(s.name) for s in facts.pipeline.sources)
+    yield f"# {inline(m['title'])}\n"
+    if facts.pipeline.description:
+        yield f"{inline(facts.pipeline.description, 2000)}\n"
+    yield (
+        f"{rows:,} questions chosen from {lines:,} ({sources}) by the recipe "
+        f"{inline(m['name'])}, version {m['version']}, on {m['finished'][:10]}. Every line that "
+        "came in is accounted for: the config `ledger` says of each whether it was chosen and, if "
+        "not, which stage dropped it, for which reason and on which evidence. `pipeline.yaml` is "
+        "the recipe, `manifest.json` says what it ran on."
+    )
+
+
+def _funnel(facts: Facts) -> Iterator[str]:
+    yield "## From the pool to the set\n"
+    yield "![Rows that go on after each stage](figures/funnel.svg)\n"
+    rows = [
+        (code(s["label"]), s["rows_in"], s["rows_in"] - s["rows_out"], s["rows_out"])
+        for s in facts.manifest["stages"]
+    ]
+    yield table(("stage", "rows in", "dropped", "rows out"), rows)
+
+
+def _composition(facts: Facts) -> Iterator[str]:
+    yield "## What is in it\n"
+    chosen = facts.selected
+    yield table(("source", "rows"), ((inline(n), r) for n, r in _counted(chosen["source"])))
+    if "domain" in chosen.columns:
+        counts = _counted(chosen["domain"])
+        yield f"\n{len(counts)} domains:\n"
+        yield table(("domain", "rows"), ((inline(n), r) for n, r in counts[:MOST_LINES]))
+        yield from _rest(counts, "domains")
+    lengths = dict(_lengths(facts))
+    if lengths:
+        yield "\nLengths:\n"
+        head = ("", "shortest", "median", "90%", "longest")
+        yield table(head, ((name, *numbers) for name, numbers in lengths.items()))
+    yield from _difficulty(chosen)
+    yield from _examples(chosen)
+
+
+def _lengths(facts: Facts) -> Iterator[tuple[str, tuple[int, ...]]]:
+    columns = {"characters of the question": facts.selected["question"].str.len_chars()}
+    if (traces := facts.traces) is not None:
+        columns["tokens of thinking"] = traces["thinking_tokens"]
+        columns["tokens of the answer"] = traces["answer_tokens"]
+    for name, values in columns.items():
+        known = values.drop_nulls()
+        if len(known):
+            at = [known.quantile(q, "nearest") for q in (0, 0.5, 0.9, 1)]
+            yield name, tuple(int(v or 0) for v in at)
+
+
+def _difficulty(chosen: pl.DataFrame) -> Iterator[str]:
+    if "attempts" in chosen.columns:
+        each = chosen.select(pl.col("attempts").explode()).drop_nulls().unnest("attempts")
+        if each.height:
+            right = each.group_by("solver").agg(
+                attempts=pl.len().cast(pl.Int64),
+                right=pl.col("verdict").eq(other=True).sum().cast(pl.Int64),
+                wrong=pl.col("verdict").eq(other=False).sum().cast(pl.Int64),
+                undecided=pl.col("verdict").is_null().sum().cast(pl.Int64),
+            )
+            yield "\nDifficulty: attempts of solvers at the chosen questions\n"
+            rows = [(inline(n), *r) for n, *r in right.sort("solver").iter_rows()]
+            yield table(("solver", "attempts", "right", "wrong", "undecided"), rows)
+
+
+def _examples(chosen: pl.DataFrame) -> Iterator[str]:
+    if "question" in chosen.columns and chosen.height:
+        yield "\nThe first three:\n"
+        first = chosen.head(3).select("id", "question").iter_rows()
+        yield table(("id", "question"), ((code(i), inline(q or "", 120)) for i, q in first))
+
+
+def _reasons(facts: Facts) -> Iterator[str]:
+    dropped = facts.ledger.filter(pl.col("outcome") == "dropped")
+    counts = (
+        dropped.group_by("stage", "reason")
+        .len()
+        .sort("len", "stage", "reason", descending=[True, False, False])
+    )
+    if counts.is_empty():
+        return
+    yield "## Why rows left\n"
+    lines = [(code(s), code(r), n) for s, r, n in counts.iter_rows()]
+    yield table(("stage", "reason", "rows"), lines[:MOST_LINES])
+    yield from _rest(lines, "reasons")
+
+
+def _contamination(facts: Facts) -> Iterator[str]:
+    lines = [
+        (code(stage["label"]), inline(name), inline(method), n["items"], n["rows"])
+        for stage in facts.manifest["stages"]
+        for name, methods in stage["figures"].get("benchmarks", {}).items()
+        for method, n in methods.items()
+        if isinstance(n, dict) and {"items", "rows"} <= set(n)
+    ]
+    yield "## Benchmarks that it was held against\n"
+    if lines:
+        head = ("stage", "benchmark", "method", "items matched", "rows matched")
+        yield table(head, lines)
+        return
+    held = [s.label for s in facts.pipeline.stages if "contaminated" in s.stage_name()]
+    yield (
+        f"{code(held[0])} found no row that matches one."
+        if held
+        else "None: the recipe has no stage that looks for benchmark questions."
+    )
+
+
+KINDS = {
+    "raw": "the model's own chain of thought, word for word",
+    "summary": "a summary of the thinking that the provider wrote, not the thinking itself",
+    "none": "no thinking at all, just an answer",
+}
+
+
+def _traces(facts: Facts) -> Iterator[str]:
+    traces = facts.traces
+    if traces is None or traces.is_empty():
+        return
+    yield "## The traces\n"
+    counts = (
+        traces.group_by("teacher", "trace_kind", "verdict")
+        .len()
+        .sort("teacher", "trace_kind", "verdict")
+    )
+    said = {True: "right", False: "wrong", None: "undecided"}
+    rows = [(inline(t), code(k or "unknown"), said[v], n) for t, k, v, n in counts.iter_rows()]
+    yield table(("teacher", "kind", "answer", "traces"), rows)
+    yield ""
+    for kind in sorted(set(traces["trace_kind"].drop_nulls().to_list())):
+        yield f"- `{kind}`: {KINDS.get(kind, 'unknown')}."
+    if facts.manifest["published"]["with_replies"] == "none":
+        yield "- The texts of the traces are left out; keys, lengths and verdicts are here."
+
+
+def _models(facts: Facts) -> Iterator[str]:
+    asked = facts.manifest["models"]
+    if not asked and not facts.pipeline.models:
+        return
+    m = facts.manifest
+    yield f"## Models\n\nAsked between {m['started'][:10]} and {m['finished'][:10]}.\n"
+    for name in sorted({*asked, *facts.pipeline.models}):
+        spec = facts.pipeline.models.get(name)
+        settings = spec.model_dump(mode="json", exclude_defaults=True) if spec else {}
+        shown = [f"{k} {code(v)}" for k, v in settings.items()]
+        shown += [f"{k.replace('_', ' ')} {code(v)}" for k, v in dict(asked.get(name, {})).items()]
+        yield f"- {inline(name)}: {', '.join(shown)}"
+
+
+def _changes(facts: Facts) -> Iterator[str]:
+    if facts.manifest["changed"]:
+        yield "## Changed from the published recipe\n"
+        for change in facts.manifest["changed"]:
+            yield f"- {code(change, 400)}"
+
+
+def _issues(facts: Facts) -> Iterator[str]:
+    found = list(_found_issues(facts))
+    yield "## Known issues\n"
+    yield "\n".join(f"- {text}" for text in found) if found else "None that the run could see."
+
+
+def _found_issues(facts: Facts) -> Iterator[str]:
+    m, chosen = facts.manifest, facts.manifest["selected"]
+    if chosen["asked_for"] and chosen["rows"] < chosen["asked_for"]:
+        yield f"The recipe asks for {chosen['asked_for']:,} rows; {chosen['rows']:,} came out."
+    if m["limit"]:
+        yield f"Only the first {m['limit']:,} rows of each source were read."
+    traces = facts.traces
+    if traces is not None and traces.height:
+        wrong = int(traces["verdict"].eq(other=False).sum())
+        if wrong:
+            yield f"{wrong:,} of {traces.height:,} traces were judged to end in a wrong answer."
+        open_ = traces["verdict"].null_count()
+        if open_:
+            yield f"Nobody judged the answer of {open_:,} of {traces.height:,} traces."
+        cut = int((traces["finish"] == "length").sum())
+        if cut:
+            yield f"{cut:,} traces were cut at their maximum length."
+    withheld = m["published"]["replay"]["withheld"]
+    if withheld:
+        yield (
+            f"The texts of {withheld:,} dropped questions are not in `replay`, since their licence "
+            "is not known to allow it; what filters made of those texts cannot be checked anew."
+        )
+    if facts.selected["id"].is_duplicated().any():
+        yield "Some questions stand in it more than once."
+
+
+def _licences(facts: Facts) -> Iterator[str]:
+    yield "## Licences\n"
+    by = facts.selected.select("source", stated=pl.col("licence").fill_null("unknown"))
+    counts = (
+        by.group_by("source", "stated")
+        .len()
+        .sort("source", "len", "stated", descending=[False, True, False])
+    )
+    rows = [
+        (inline(source), inline(stated), licences.CLASSES[licences.read(stated).kind], n)
+        for source, stated, n in counts.iter_rows()
+    ]
+    yield table(("source", "licence as stated", "which", "rows"), rows)
+    for concern in facts.manifest["published"]["concerns"]:
+        yield (
+            f"\n**{inline(concern['name'])}** ({concern['rows']:,} rows of "
+            f"{', '.join(map(inline, concern['sources']))}): {inline(concern['why'], 300)}."
+        )
+    teachers = [] if facts.traces is None else sorted(set(facts.traces["teacher"].drop_nulls()))
+    asked = sorted({spec.model for spec in facts.pipeline.models.values()})
+    if names := list(dict.fromkeys([*teachers, *asked])):
+        yield "\nTerms of the providers whose models wrote into it:\n"
+        for name in names:
+            yield f"- {inline(name)}: {licences.terms(name)}."
+    yield "\n### Sources\n"
+    for spec in facts.pipeline.sources:
+        yield f"- {inline(spec.name)}: {_place(spec.name, facts.manifest)}"
+    cited = list(citations.of(facts.pipeline, facts.manifest))
+    if cited:
+        yield "\n### Citations\n\n```bibtex"
+        yield "\n\n".join(cited)
+        yield "```"
+
+
+def _place(name: str, manifest: Mapping[str, Any]) -> str:
+    there = manifest["sources"].get(name, {})
+    rows = f"{there.get('rows', 0):,} rows"
+    if there.get("kind") == "hub":
+        return f"{code(there['repo'])} at {code(there['revision'][:12])}, {rows}"
+    files = ", ".join(code(f["name"]) for f in there.get("files", ())[:5])
+    return f"{files or code(there.get('kind', 'unknown'))}, {rows}"
+
+
+def _use(facts: Facts) -> Iterator[str]:
+    tag = facts.manifest["version"]
+    yield "## Use\n"
+    yield "```python"
+    yield "from datasets import load_dataset\n"
+    yield f'chosen = load_dataset("{facts.repo}", revision="{tag}", split="train")'
+    yield f'ledger = load_dataset("{facts.repo}", "ledger", revision="{tag}", split="train")'
+    yield "```\n"
+    yield "Where a question went, whether it all holds, and the recipe on a pool of your own:\n"
+    yield "```sh"
+    place = f"hf://datasets/{facts.repo}@{tag}"
+    yield f"s1data why {place} ID"
+    yield f"s1data verify {place}"
+    bind = (
+        " --input NAME=FILE"
+        if any(
+            s.path is None and s.hub is None and s.reasoning_gym is None
+            for s in facts.pipeline.sources
+        )
+        else ""
+    )
+    yield f"s1data run {place}{bind} --out runs/again"
+    yield f"s1data export {place} --format think --out train.jsonl"
+    yield "```\n"
+    yield f"Made with s1data {facts.manifest['versions'].get('s1data', '')}."
+
+
+def _counted(values: pl.Series) -> list[tuple[str, int]]:
+    counts = values.cast(pl.String).fill_null("unknown").value_counts()
+    return list(counts.sort(["count", values.name], descending=[True, False]).iter_rows())
+
+
+def _rest(lines: list[Any], what: str) -> Iterator[str]:
+    if len(lines) > MOST_LINES:
+        rows = sum(line[-1] for line in lines[MOST_LINES:])
+        yield f"\nand {rows:,} rows of {len(lines) - MOST_LINES} further {what}."

@@ -1,0 +1,244 @@
+"""How far a run or a published set can be checked, and whether it holds.
+
+Three levels, each with all that stands before it: *hashes* (files and the ledger's arithmetic),
+*decisions* (all filters and selectors run again from the replay, nothing else needed), *full* (the
+recipe run again from its sources and replies). What does not hold is named by row and column.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import polars as pl
+
+from s1data import digest, ledger, pool
+from s1data.errors import S1DataError
+from s1data.hub.published_set import PublishedSet
+from s1data.replay import Difference, Rerun, build, rerun
+from s1data.replay.rerunning import first_difference
+from s1data.run import Run
+
+Level: TypeAlias = Literal["hashes", "decisions", "full"]
+LEVELS: Final[tuple[Level, ...]] = ("hashes", "decisions", "full")
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was checked, and how far it held."""
+
+    target: str
+    asked: Level
+    reached: Level | None
+    """The highest level at which all held; None where not even the hashes do."""
+    differences: tuple[str, ...]
+    """What does not hold, first of all what comes first."""
+    said: tuple[str, ...]
+    """What was checked at which level, for people."""
+
+    @property
+    def holds(self) -> bool:
+        return self.reached == self.asked
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**vars(self), "holds": self.holds}
+
+
+def verify(
+    run: Run, level: Level = "decisions", *, inputs: Mapping[str, Any] | None = None
+) -> Verified:
+    """Checks a run or a published set up to ``level``; what does not hold is told, not raised.
+
+    ``inputs`` bind sources and inputs for *full*, as for a run. Raises RunError where there is
+    nothing to check: an unfinished run, a repository without a manifest.
+    """
+    wanted = LEVELS[: LEVELS.index(level) + 1]
+    checks = {"hashes": _hashes, "decisions": _decisions, "full": _full}
+    _ = run.manifest
+    reached: Level | None = None
+    said: list[str] = []
+    wrong: list[str] = []
+    for one in wanted:
+        try:
+            words, differences = checks[one](run, inputs or {})
+        except S1DataError as error:
+            words, differences = [], [str(error)]
+        said += [f"{one}: {w}" for w in words]
+        wrong += [f"{one}: {d}" for d in differences]
+        if not wrong:
+            reached = one
+        elif one == "decisions":
+            break
+    name = run.name if isinstance(run, PublishedSet) else str(run.path)
+    return Verified(name, level, reached, tuple(wrong), tuple(said))
+
+
+Found: TypeAlias = tuple[list[str], list[str]]
+
+
+def _hashes(run: Run, inputs: Mapping[str, Any]) -> Found:  # noqa: ARG001 - for full only
+    files: dict[str, str] = {}
+    if isinstance(run, PublishedSet):
+        files = {name: f["sha256"] for name, f in run.published["files"].items()}
+    else:
+        files = dict(run.manifest["files"])
+        for checkpoint in run.checkpoints():
+            sums = checkpoint.record["files"].items()
+            files |= {f"stages/{checkpoint.folder.name}/{name}": sha for name, sha in sums}
+    wrong = []
+    for name, sha256 in files.items():
+        path = run.path / name
+        if not path.is_file():
+            wrong.append(f"{name}: is not there")
+        elif digest.of_file(path) != sha256:
+            wrong.append(f"{name}: is not what was written (sha256 differs)")
+    words = [f"{len(files)} files"]
+    arithmetic = list(_arithmetic(run))
+    if not arithmetic:
+        words.append(f"{run.ledger.height:,} ledger lines add up")
+    return words, wrong + arithmetic
+
+
+def _arithmetic(run: Run) -> list[str]:
+    lines, whole = run.ledger, run.manifest
+    if dict(lines.schema) != ledger.SCHEMA:
+        return [
+            f"ledger: wanted columns {', '.join(ledger.SCHEMA)}, got {', '.join(lines.columns)}"
+        ]
+    wrong = []
+    places = pl.Series("row", range(lines.height), dtype=pl.UInt32)
+    if not lines["row"].equals(places):
+        at = int((lines["row"] != places).arg_max() or 0)
+        wrong.append(f"ledger: line {at}: column row: wanted {at}, got {lines['row'][at]}")
+    if lines.height != whole["stages"][0]["rows_in"]:
+        wrong.append(
+            f"ledger: {lines.height} lines for {whole['stages'][0]['rows_in']} that were read"
+        )
+    for record in whole["stages"]:
+        mine = lines.filter(pl.col("stage") == record["label"])
+        counts = dict(mine["reason"].value_counts().iter_rows())
+        if counts != record["reasons"] or mine.height != record["rows_in"] - record["rows_out"]:
+            wrong.append(
+                f"ledger: stage {record['label']}: manifest says {record['reasons']}, "
+                f"its lines say {counts}"
+            )
+    chosen = lines.filter(pl.col("outcome") == "selected")
+    selected = run.selected
+    if not chosen["id"].sort().equals(selected["id"].sort()):
+        stray = selected.join(chosen, on="id", how="anti")["id"].to_list()
+        lost = chosen.join(selected, on="id", how="anti")["id"].to_list()
+        wrong.append(f"selected: ids {(stray or lost)[:1]} stand in the set or the ledger alone")
+    if digest.of_value(selected["id"].to_list()) != whole["selected"]["ids_sha256"]:
+        wrong.append(
+            "selected: column id: is not the list of ids that the manifest has the hash of"
+        )
+    if "question" in selected.columns:
+        ids = pool.question_ids(selected["question"])
+        places = (ids != selected["id"]).arg_true()
+        if len(places):
+            wrong.append(
+                f"selected: row {places[0]} ({selected['id'][places[0]]}): column question: "
+                "its hash is not the row's id"
+            )
+    return wrong
+
+
+def _decisions(run: Run, inputs: Mapping[str, Any]) -> Found:  # noqa: ARG001 - for full only
+    if isinstance(run, PublishedSet):
+        found = rerun(
+            run.pipeline,
+            run.layout,
+            run.ledger,
+            lambda names: run.config("replay", names),
+            run.artefact,
+        )
+        extra = _set_against_replay(run)
+    else:
+        lines = build(run, all_texts=True)
+        whole = lines.whole()
+        found = rerun(run.pipeline, lines.layout, run.ledger, whole.select, lines.artefact)
+        extra = None
+    wrong = [str(s.difference) for s in found.stages if s.difference is not None]
+    return _in_words(found), wrong + ([str(extra)] if extra else [])
+
+
+def _in_words(found: Rerun) -> list[str]:
+    words = []
+    for stage in found.stages:
+        text = f"{stage.label}: {stage.judged:,} rows decided anew"
+        if stage.recorded:
+            text += f"; {stage.recorded:,} taken as recorded, their texts being withheld"
+        if stage.kind == "GlobalFilter" and not stage.identified:
+            text += "; over what was identified then, not anew"
+        words.append(text)
+    return words
+
+
+def _set_against_replay(run: PublishedSet) -> Difference | None:
+    """The first value of the set that is another than the one that was read."""
+    replay = run.config("replay")
+    for name, origin in run.layout.origins.items():
+        if origin == ("question", "read"):
+            known = replay.select("row", "id", pl.col(name).alias("question")).drop_nulls()
+            hashed = known.with_columns(pool.question_ids(known["question"]).alias("id"))
+            if (wrong := first_difference("replay", known, hashed, ["id"])) is not None:
+                return replace(wrong, column="question")
+    kept = run.ledger.filter(pl.col("outcome") == "selected").select("row")
+    names = [c for c in ("source", "licence", *pool.SOURCE_COLUMNS) if c in replay.columns]
+    made = {c for s in run.pipeline.stages if hasattr(s, "adds") for c in s.adds()}
+    names = [c for c in dict.fromkeys(names) if c in run.selected.columns and c not in made]
+    read = replay.join(kept, on="row", how="semi").select("row", "id", *names)
+    order = [c for c in ("id", "source", "solution", "answer") if c in run.selected.columns]
+    if run.selected["id"].is_duplicated().any():  # then a row is not told by its id alone
+        order = [c for c in order if c in names or c == "id"]
+    else:
+        order = ["id"]
+    recorded = read.sort(order, nulls_last=True)
+    found = run.selected.sort(order, nulls_last=True)
+    if not recorded["id"].equals(found["id"]):
+        return None  # said by the arithmetic
+    return first_difference("selected", recorded, found, names)
+
+
+def _full(run: Run, inputs: Mapping[str, Any]) -> Found:
+    from s1data.preparing import prepare
+    from s1data.running import run as run_recipe
+
+    whole = run.manifest
+    prepared = prepare(run.pipeline, inputs, whole["limit"])
+    if prepared.fingerprint() != whole["fingerprint"]:
+        return [], [f"the data is not what it was: {_which(whole, prepared)}"]
+    with tempfile.TemporaryDirectory(prefix="s1data-verify-") as home:
+        again = run_recipe(run.pipeline, Path(home) / "run", inputs=inputs, limit=whole["limit"])
+        wrong = _other(run, again)
+    words = [f"{run.ledger.height:,} lines and {run.selected.height:,} rows made anew"]
+    return words, wrong
+
+
+def _which(whole: Mapping[str, Any], prepared: Any) -> str:  # noqa: ANN401 - a Prepared
+    for kind, opened in (("source", prepared.sources), ("input", prepared.inputs)):
+        for name, one in opened.items():
+            before = dict(whole[f"{kind}s"].get(name, {}))
+            now = one.provenance()
+            if any(now[k] != before.get(k) for k in now if k in ("files", "revision", "rows")):
+                return f"{kind} {name} differs"
+    return "a source or an input differs"
+
+
+def _other(run: Run, again: Run) -> list[str]:
+    wrong = []
+    for where, recorded, found in (
+        ("ledger", run.ledger, again.ledger),
+        ("selected", run.selected, again.selected),
+    ):
+        if recorded.height != found.height:
+            wrong.append(f"{where}: {recorded.height} lines, made anew {found.height}")
+            continue
+        shared = [c for c in recorded.columns if c in found.columns]
+        if (difference := first_difference(where, recorded, found, shared)) is not None:
+            wrong.append(str(difference))
+    return wrong
