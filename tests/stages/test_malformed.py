@@ -177,7 +177,7 @@ def s1_says(pairs):
 
 # Digits that are newer than this Python are digits to one side only.
 KNOWN = "".join(c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(c) == "Nd")
-WORDS = "** * 1 x ] [ p p1 . 0 99 999 1000 p12. **a1** ² Ⅷ [asy] [Asy] ![Image] ![image]".split() - one a line would hide them
+WORDS = "** * 1 x ] [ p p1 . 0 99 999 1000 p12. **a1** ² Ⅷ [asy] [Asy] ![Image] ![image]".split()
 SPACES = [" ", "\n", "\x1c", "\x1f", "\x85", "\u2028"]
 PIECES = st.sampled_from(WORDS + SPACES) | st.text(alphabet=st.sampled_from(KNOWN), max_size=2)
 QUESTIONS = st.lists(PIECES, max_size=12).map("".join)
