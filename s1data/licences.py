@@ -75,8 +75,8 @@ def _without_asides(text: str) -> str:
 
 
 def _slug(text: str) -> str:
-    plain = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
-    plain = re.sub(r"^the-|-licen[cs]e$|-licen[cs]e(?=-\d)", "", plain).replace("version-", "")
+    plain = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.").replace("version-", "")
+    plain = re.sub(r"^the-|-licen[cs]e$|-licen[cs]e(?=-\d)", "", plain)
     plain = re.sub(r"-international$|-deed$", "", plain)
     return _SAME.get(plain, plain)
 
