@@ -35,11 +35,13 @@ def test_no_command_is_there_before_its_time():
         "init",
         "overlaps",
         "plan",
+        "push",
         "recipes",
         "replies",
         "run",
         "schema",
         "stages",
+        "verify",
         "why",
     ]
 
