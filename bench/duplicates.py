@@ -1,11 +1,11 @@
-"""Near-duplicates of real questions: cost by size, one bucket of 50,000, and against datasketch.
+"""Near-duplicates of real questions: cost by size, one bucket of 50,000, and against others.
 
     python -m bench.duplicates [ROWS …]
 
 Figures are CPU seconds in one process and ratios of them; wall time on a shared machine says
-little. With $DUPLICATES_PEER (an interpreter with datasketch and polars) the peer runs on the same
-59,000 normalised texts; recall is of the pairs of Jaccard 0.7 that either finds, verified exactly.
-Needs the real questions in ../shared/data or $S1DATA_REAL.
+little. With $DUPLICATES_PEER (an interpreter with datasketch, datatrove and polars) the peers run
+on the same 59,000 normalised texts; pairs are verified exactly. Needs the real
+questions in ../shared/data or $S1DATA_REAL.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from s1data import memory
 from s1data.acting import act, with_places
 from s1data.engine import LocalEngine
 from s1data.normalising import Normalisation, normalised
@@ -31,6 +32,7 @@ from s1data.stages.shingles import jaccard, shingles
 REAL = Path(os.environ.get("S1DATA_REAL") or Path(__file__).parents[2] / "shared" / "data")
 SIZES = (10_000, 59_000, 500_000)
 COMPARED = 59_000
+PEERS = (["peer_datasketch"], ["peer_datatrove"], ["peer_datatrove", "own"])
 PLAIN = DropNearDuplicates(threshold=0.7, same_numbers=False, words_apart=None)
 
 
@@ -64,10 +66,18 @@ def main() -> None:
         seconds = {}
         sizes = sorted(int(rows) for rows in sys.argv[1:]) or SIZES
         for rows in sizes:
-            seconds[rows], dropped = cost(resized(pool, rows), home)
-            print(f"{rows:>8,} rows {seconds[rows]:7.2f} s CPU, {dropped:,} dropped")
+            some = resized(pool, rows)
+            memory.reset_peak()
+            before = memory.peak_mb()
+            seconds[rows], dropped = cost(some, home)
+            peak = memory.peak_mb() - before
+            print(
+                f"{rows:>8,} rows {seconds[rows]:7.2f} s CPU, {dropped:,} dropped, "
+                f"{peak:.0f} MB above the pool",
+                flush=True,
+            )
             if rows == COMPARED:
-                against_peer(pool, home, seconds[rows])
+                against_peers(pool, home, seconds[rows])
         for low, high in pairwise(sizes):
             power = math.log(seconds[high] / seconds[low]) / math.log(high / low)
             print(f"{low:,} to {high:,}: exponent {power:.2f} (1 is linear)")
@@ -75,36 +85,57 @@ def main() -> None:
         print(f"50,000 identical rows: {cost(same, home)[0]:.2f} s CPU")
 
 
-def against_peer(pool: pl.DataFrame, home: Path, ours: float) -> None:
-    """Runs the peer on the same texts and prints ratio, precision and recall."""
+def against_peers(pool: pl.DataFrame, home: Path, ours: float) -> None:
+    """Runs the peers on the same texts and prints ratios, precision and recall.
+
+    A true pair is one of Jaccard 0.7 that anyone found. Its recall is counted twice: as a pair, and
+    as a pair whose ends are linked by any chain of pairs, since datatrove names neighbours only.
+    """
     peer = os.environ.get("DUPLICATES_PEER")
     if not peer:
         return
     texts = normalised(pool["question"].head(COMPARED), Normalisation())
     texts.rename("text").to_frame().write_parquet(home / "texts.parquet")
-    command = [
-        peer,
-        "-m",
-        "bench.parts.peer_datasketch",
-        home / "texts.parquet",
-        home / "peer.parquet",
-    ]
-    subprocess.run(command, check=True)
-    theirs = pl.read_parquet(home / "peer.parquet")
     lists = shingles(texts, 3)
-    left, right = theirs["left"].to_numpy(), theirs["right"].to_numpy()
-    score = jaccard(lists, left, right)
-    true = set(zip(left[score >= 0.7].tolist(), right[score >= 0.7].tolist(), strict=True))
-    rows = pl.read_parquet(home / "pairs.parquet")
-    one, other = rows["row"].to_numpy(), rows["other_row"].to_numpy()
-    exact = jaccard(lists, one.astype(np.int64), other.astype(np.int64))
-    low, high = np.minimum(one, other).tolist(), np.maximum(one, other).tolist()
-    found = set(zip(low, high, strict=True))
-    taken = theirs["seconds"][0]
-    print(f"  datasketch {taken:.2f} s CPU, {ours / taken:.2f} of it is ours (wanted 0.33)")
-    print(f"  precision: ours {np.mean(exact >= 0.7):.4f}, datasketch {np.mean(score >= 0.7):.4f}")
-    both = found | true
-    print(f"  recall: ours {len(found) / len(both):.4f}, datasketch {len(true) / len(both):.4f}")
+    found = {"ours": pl.read_parquet(home / "pairs.parquet").select(left="row", right="other_row")}
+    taken = {"ours": ours}
+    for name, *more in PEERS:
+        command = [peer, "-m", f"bench.parts.{name}", home / "texts.parquet", home / "peer.parquet"]
+        subprocess.run([*command, *more], check=True, stderr=subprocess.DEVNULL)
+        theirs = pl.read_parquet(home / "peer.parquet")
+        label = " ".join([name.removeprefix("peer_"), *more])
+        found[label], taken[label] = theirs.select("left", "right"), theirs["seconds"][0]
+    pairs = {name: _both_ways(frame) for name, frame in found.items()}
+    scores = {
+        name: jaccard(lists, frame["left"].to_numpy(), frame["right"].to_numpy())
+        for name, frame in pairs.items()
+    }
+    true = pl.concat(pairs[name].filter(score >= 0.7) for name, score in scores.items()).unique()
+    for name, frame in pairs.items():
+        own = frame.filter(scores[name] >= 0.7)
+        paired = true.join(own, on=["left", "right"], how="semi").height / true.height
+        part = _components(own, len(texts))
+        linked = np.mean(part[true["left"].to_numpy()] == part[true["right"].to_numpy()])
+        print(
+            f"  {name:<14} {taken[name]:6.2f} s CPU, ours is {ours / taken[name]:.2f} of it",
+            f"precision {np.mean(scores[name] >= 0.7):.4f}",
+            f"recall {paired:.4f}, linked {linked:.4f}",
+            sep=", ",
+        )
+
+
+def _both_ways(pairs: pl.DataFrame) -> pl.DataFrame:
+    low, high = pl.min_horizontal("left", "right"), pl.max_horizontal("left", "right")
+    return pairs.select(left=low.cast(pl.Int64), right=high.cast(pl.Int64)).unique()
+
+
+def _components(pairs: pl.DataFrame, rows: int) -> np.ndarray:
+    """A number per row, equal for rows that a chain of pairs links."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    ends = (pairs["left"].to_numpy(), pairs["right"].to_numpy())
+    return connected_components(coo_array((np.ones(len(pairs)), ends), shape=(rows, rows)))[1]
 
 
 if __name__ == "__main__":

@@ -21,7 +21,11 @@ def texts():
     """Id to question, over the pool and the benchmarks."""
     from s1data import pool
 
-    files = [REAL / "pool.parquet", *sorted((REAL / "benchmarks").glob("*.parquet"))]
+    files = [
+        REAL / "pool.parquet",
+        REAL / "s1k_selected.parquet",
+        *sorted((REAL / "benchmarks").glob("*.parquet")),
+    ]
     frames = [pl.read_parquet(path, columns=["question"]) for path in files]
     questions = pl.concat(frames)["question"].drop_nulls()
     return dict(zip(pool.question_ids(questions).to_list(), questions.to_list(), strict=True))

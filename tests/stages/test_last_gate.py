@@ -1,5 +1,7 @@
 """The last gate: a test item in what goes out stops the run, unless the row is allowed by name."""
 
+import json
+
 import polars as pl
 import pytest
 
@@ -7,6 +9,7 @@ from s1data import apply
 from s1data.errors import StageError
 from s1data.pool import question_id
 from s1data.stages.last_gate import CheckContaminated
+from tests import pools
 
 ITEM = "How many legs have three spiders and one blackbird together in the barn?"
 INPUTS = {"test": pl.DataFrame({"question": [ITEM]})}
@@ -51,3 +54,45 @@ def test_a_clean_set_passes():
 def test_an_allowance_needs_a_reason():
     with pytest.raises(ValueError, match="wanted a reason"):
         CheckContaminated(against=("test",), allow={"0123456789abcdef": " "})
+
+
+GATED = """\
+name: gated
+version: 2026.11.0
+sources:
+  - {name: sums, path: sums.jsonl}
+inputs:
+  bench: {path: bench.csv, columns: [question]}
+  traces: {path: traces.parquet}
+stages:
+  - drop_incomplete: {needs: [answer]}
+  - drop_contaminated: {against: [bench], methods: [normalised]}
+  - add_recorded_traces: {from: traces}
+  - keep_random: {as: keep, n: 500, seed: 1}
+  - check_contaminated:
+      as: gate
+      against: [bench]
+      methods: [normalised, fuzzy]
+      columns: [question, traces]
+"""
+
+
+def test_a_test_item_in_the_trace_of_a_chosen_row_stops_the_run(tmp_path):
+    pools.lay(tmp_path)
+    said = [f"We are asked: {pools.question(10)} So count." if i == 1 else "Count them."
+            for i in range(120)]  # fmt: skip
+    asked = [pools.question(i) for i in range(120)]
+    traces = {"question": asked, "model": "t", "thinking": said, "answer": "Many."}
+    pl.DataFrame(traces).write_parquet(tmp_path / "traces.parquet")
+    text = GATED.replace("traces.parquet", json.dumps(str(tmp_path / "traces.parquet")))
+    with pytest.raises(StageError, match="traces is item") as error:
+        pools.pipeline(tmp_path, text).run(tmp_path / "run")
+    row_id = question_id(pools.question(1))
+    assert row_id in str(error.value)
+    allowed = f'{text}      allow: {{"{row_id}": known}}\n'
+    run = pools.pipeline(tmp_path, allowed).run(tmp_path / "run")
+    assert run.finished
+    (hits,) = run.selected.filter(pl.col("id") == row_id)["benchmark_hits"].to_list()
+    assert {(hit["column"], hit["allowed"]) for hit in hits} == {("traces", "known")}
+    (gate,) = [s for s in run.manifest["stages"] if s["label"] == "gate"]
+    assert gate["figures"]["allowed"] == {row_id: "known"}
