@@ -1,20 +1,21 @@
-"""A check before paying: each model answers one tiny request, or the run sends nothing at all."""
+"""A check before paying: each model answers one tiny request, or the run sends nothing at all.
+
+A wrong key, name or address shows in seconds. One that is slow to answer, since it is being loaded
+or thinks about everything, is given the minute that its provider grants it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 from s1data.asking.served import Served
-from s1data.models import ModelError, Outcome
-
-SECONDS: Final = 5.0
+from s1data.models import ModelError
 
 
-async def preflight(served: Sequence[Served], seconds: float = SECONDS) -> None:
+async def preflight(served: Sequence[Served]) -> None:
     """Asks all models at once; one ModelError naming every model that cannot serve, and why."""
-    found = await asyncio.gather(*(_check(one, seconds) for one in served))
+    found = await asyncio.gather(*(_check(one) for one in served))
     errors = [error for error in found if error is not None]
     if not errors:
         return
@@ -22,17 +23,10 @@ async def preflight(served: Sequence[Served], seconds: float = SECONDS) -> None:
     raise ModelError("; ".join(str(error) for error in errors), first.outcome, first.retry_after)
 
 
-async def _check(served: Served, seconds: float) -> ModelError | None:
+async def _check(served: Served) -> ModelError | None:
     try:
-        async with asyncio.timeout(seconds):
-            await served.model.check()
+        await served.model.check()
     except ModelError as error:
         message = f"model {served.name}: {error}"
         return ModelError(message, error.outcome, error.retry_after)
-    except TimeoutError:
-        message = (
-            f"model {served.name} ({served.spec.model}): no answer to a tiny request within "
-            f"{seconds:g} seconds; is its server up, and its address right?"
-        )
-        return ModelError(message, Outcome.TIMEOUT)
     return None
