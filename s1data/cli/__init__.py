@@ -13,6 +13,7 @@ import click
 
 from s1data import __version__
 from s1data.cli import emulating, looking, publishing, reading, replying, running
+from s1data.errors import BudgetError, PoolError, RecipeError, S1DataError
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
