@@ -60,6 +60,7 @@ class Parts:
         self._lock = threading.RLock()
         self._narrow: dict[str, pl.DataFrame] = {}
         self._sound: set[str] = set()
+        self._moved_aside: set[str] = set()
         self._index: Index | None = None
         self.damaged: list[str] = []
         """One line for each part that this object found damaged."""
@@ -83,7 +84,7 @@ class Parts:
         with self._lock:
             names = self._listed()
             if self._index is None or tuple(names) != self._index.names:
-                self._index = self._indexed(self.names())
+                self._index = self._indexed_anew()
             return self._index
 
     def verified(self, *, anew: bool = False) -> Index:
@@ -92,26 +93,35 @@ class Parts:
         Whoever leaves out the copies that do not count goes by this: were the part of the copy that
         does found damaged later, both would be gone. Parts that come meanwhile are not in it.
         """
-        names = self._sound_among(self.names(), anew=anew)
         with self._lock:
             if anew:
                 self._narrow = {}
-            self._index = self._indexed(names)
+                self._sound.clear()
+            self._index = self._indexed_anew()
             return self._index
 
-    def _sound_among(self, names: Sequence[str], *, anew: bool = False) -> list[str]:
+    def _indexed_anew(self) -> Index:
+        for _ in range(100):
+            names = self.names()
+            index = self._indexed(self._sound_among(names))
+            # One that was compacted before it was read stands in another, which came after the
+            # listing: without it its replies would be asked again.
+            gone = set(names) - set(index.names) - self._moved_aside
+            if not gone:
+                return index
+        raise StoreError(f"{self.folder}: parts vanish as they are read; does something delete?")
+
+    def _sound_among(self, names: Sequence[str]) -> list[str]:
         """Those that are there and sound, read side by side: most of a look-up is hashing."""
-        if anew:
-            self._sound.clear()
         new = [name for name in names if name not in self._sound]
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
             found = dict(zip(new, threads.map(self._content, new), strict=True))
         return [name for name in names if name in self._sound or self._judge(name, found[name])]
 
     def _indexed(self, names: Sequence[str]) -> Index:
+        # They were checked: polars 2.1 can abort the process as it decodes a damaged page.
         frames: dict[str, pl.DataFrame] = {}
-        # Checked before it is decoded: polars 2.1 can abort the process on a damaged page.
-        for name in self._sound_among(names):
+        for name in names:
             known = self._narrow.get(name)
             narrow = self._read_narrow(name) if known is None else known
             if narrow is not None:
@@ -221,9 +231,11 @@ class Parts:
         match = NAME.fullmatch(name)
         if match and content == match[2]:
             self._sound.add(name)
+            self._moved_aside.discard(name)
             return True
         if content is None:
             return False
+        self._moved_aside.add(name)
         path = self.folder / name
         self._aside.mkdir(parents=True, exist_ok=True)
         try:
