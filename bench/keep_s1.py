@@ -107,7 +107,7 @@ def line(what: str, seconds: float, against: str) -> None:
 
 def compare(rows: pl.DataFrame, *, to_the_end: bool) -> None:
     stage = get("keep_s1")(n=N, length_from="tokens")
-    keys = stage.keys(rows)
+    keys = stage.keys(rows).with_columns(preselected=pl.lit(False))
 
     def to_n() -> object:
         return list(itertools.islice(stage.draws(keys), N))

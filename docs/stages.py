@@ -155,6 +155,18 @@ NOTES: Final[dict[str, str]] = {
     ),
     "keep_longest": "Length is a stand-in for difficulty, and a rough one.",
     "keep_diverse": "Small domains are used up first; then the larger ones share what is left.",
+    "keep_stratified": (
+        "For a set that looks like the pool (`power: 1`), or has as many of each kind as there are "
+        "(`power: 0`), or something between."
+    ),
+    "keep_kcenter": (
+        "Takes what is rare first: on a pool that was not cleaned that is noise "
+        "([cost](selection.md#what-they-cost))."
+    ),
+    "keep_facility_location": (
+        "Takes what is typical first: the middle of every crowd, the largest crowds leading. Beyond "
+        "`population` rows it is an estimate from a sample of them."
+    ),
     "keep_top": (
         "For scores of your own. `rank` makes columns of different units comparable; `raw` is for"
         " "

@@ -236,6 +236,7 @@ def evidence_json(evidence: pl.Series, wanted: pl.Series | None = None) -> pl.Se
 def select(stage: Selector, rows: pl.DataFrame, keys: Table, engine: Engine) -> Outcome:
     """Runs a selector over the ``keys`` of ``rows``."""
     out = stage.identify(keys, engine).sort("row")
+    out = out.drop("reserve", strict=False)
     wanted = {
         "row": pl.UInt32(),
         "rank": pl.UInt32(),

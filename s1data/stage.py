@@ -339,7 +339,8 @@ class Selector(Global, _Drops):
         ``keys`` come sorted by (id, row). ``rank`` is null where the row can never be chosen.
         ``reason`` is why a row not among the first ``n`` stays out; ``evidence`` is given for
         chosen rows too. The order must not depend on ``n``, so that a larger set contains the
-        smaller one; a subclass for which that cannot hold leaves ranks beyond ``n`` null.
+        smaller one; a subclass for which that cannot hold leaves ranks beyond ``n`` null. A column
+        ``reserve`` (UInt32, from 1) may give the order in which such rows would step in.
         """
         raise NotImplementedError
 

@@ -405,3 +405,32 @@ def test_what_a_global_counted_stands_in_the_manifest_when_cached_too(tmp_path):
         (stage,) = [s for s in run.manifest["stages"] if s["label"] == "drop_contaminated"]
         found = stage["figures"]["benchmarks"]["bench"]["normalised"]
         assert (stage["cached"], found["rows"], found["items"]) == (seed == 2, 1, 1)
+
+
+def test_a_shortlist_and_a_final_set_are_two_selectors_of_one_recipe(pool, tmp_path):
+    """The first keeps what a teacher would be asked, the second chooses among it."""
+    two_digits = len("What is left of 50 apples when 10 are eaten by the 10 birds?")
+    bands = f"bands: [{two_digits}], groups: {{<{two_digits}: "
+    text = pools.RECIPE.replace(
+        "  - keep_random: {as: keep, n: 20, seed: 1}\n",
+        "  - keep_longest: {as: shortlist, n: 30, length_from: question, "
+        f"quota: {{question: {{{bands}{{min: 5}}}}}}}}}}\n"
+        f"  - keep_random: {{as: keep, n: 20, quota: {{question: {{{bands}4}}}}}}}}\n",
+    )
+    run = pools.pipeline(pool, text).run(tmp_path / "run")
+    funnel = {line["stage"]: line for line in run.funnel().iter_rows(named=True)}
+    assert funnel["shortlist"]["rows_out"] == funnel["keep"]["rows_in"] == 30
+    short = run.selected["question"].str.len_chars() < two_digits
+    assert (short.len(), short.sum()) == (20, 4)
+    lines = run.ledger.filter(pl.col("outcome") == "selected")
+    assert all(json.loads(e).keys() >= {"rank", "in_order"} for e in lines["evidence"])
+    dropped = run.ledger.filter(stage="shortlist").row(0, named=True)
+    words = str(run.why(dropped["id"])[0])
+    assert "shortlist                dropped not_among_longest" in words
+    assert "keep                     not known: it looks at all rows at once" in words
+
+
+def test_quotas_that_cannot_be_met_stop_the_run_with_the_arithmetic(pool, tmp_path):
+    text = pools.RECIPE.replace("seed: 1}", "quota: {source: {more: {min: 50}}}}")
+    with pytest.raises(s1data.StageError, match=r"stage keep: quota of source more: .* got \d+"):
+        pools.pipeline(pool, text).run(tmp_path / "run")

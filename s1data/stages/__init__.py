@@ -62,7 +62,10 @@ BUILT_IN: Final[dict[str, str]] = {
     "keep_random": "selection:KeepRandom",
     "keep_longest": "selection:KeepLongest",
     "keep_diverse": "selection:KeepDiverse",
+    "keep_stratified": "stratified:KeepStratified",
     "keep_top": "selection:KeepTop",
+    "keep_kcenter": "coverage:KeepKCenter",
+    "keep_facility_location": "coverage:KeepFacilityLocation",
     "check_contaminated": "last_gate:CheckContaminated",
 }
 """Stage name to ``module:Class`` in this package: a stage's module is imported when first used."""

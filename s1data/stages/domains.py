@@ -22,11 +22,12 @@ from pydantic import Field, field_validator
 
 from s1data import pool
 from s1data.digest import canonical_json
-from s1data.embedding import Matrix, encoder_of
+from s1data.embedding import Matrix
 from s1data.errors import StageError
 from s1data.stage import Engine, GlobalEnricher, Table
 from s1data.stages.draws import uniforms
 from s1data.stages.terms import names, telling
+from s1data.stages.vectors import stored_vectors
 
 if TYPE_CHECKING:
     from sklearn.cluster import KMeans
@@ -101,7 +102,7 @@ class AddClusterDomain(GlobalEnricher):
         )
         if held.height:
             try:
-                found = _unit(_vectors(grouped.get_column("embedding"), engine))
+                found = _unit(stored_vectors(grouped.get_column("embedding"), engine))
                 # Equal texts but for what the encoder does not see differ in the last bits: that
                 # is one vector, not two. Adding zero makes -0.0 the same bytes as 0.0.
                 vectors = np.round(found, EXACT) + np.float32(0)
@@ -218,18 +219,6 @@ class _Clusters:
             products = self.vectors[part] * self.centroids[self.labels[part]]
             found[part] = products.sum(axis=1, dtype=np.float64)
         return found.clip(-1.0, 1.0)
-
-
-def _vectors(keys: pl.Series, engine: Engine) -> Matrix:
-    encoder = encoder_of(keys)
-    assert encoder is not None, "there are keys"  # noqa: S101 - the caller looked
-    stored = engine.vectors(encoder)
-    if gone := int(stored.missing(keys).sum()):
-        raise StageError(
-            f"wanted {len(keys)} vectors of encoder {encoder}, {gone} are not in the cache; "
-            "run add_embedding again, with the cache it used"
-        )
-    return stored.get(keys)
 
 
 def _unit(vectors: Matrix) -> Matrix:

@@ -20,71 +20,18 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from s1data.frozen import Frozen
-from s1data.stage import Engine, Problem
+from s1data.stage import Engine
 from s1data.stages import lengths
 from s1data.stages.draws import Domain, Draw, Rates, draws, generator
 from s1data.stages.lengths import LengthFrom
-from s1data.stages.selection import (
-    CHOSEN_BEFORE,
-    NO_DOMAIN,
-    Ordering,
-    ranks_of,
-    rows_by_domain,
-    undrawn,
-)
+from s1data.stages.ordering import CHOSEN_BEFORE, UNDER_QUOTA, Ordering, Places
+from s1data.stages.selection import NO_DOMAIN, rows_by_domain, undrawn
 
 AS_COUNTED: Final = "as_counted"
 SCALED: Final = "scaled"
 DRAWN: Final = np.dtype(
     [("row", np.int64), ("domain", np.int64), ("place", np.uint32), ("from_mix", np.bool_)]
 )
-
-
-class Preselect(Frozen):
-    """Rows to choose before any draw: those that meet every condition given."""
-
-    source_type: tuple[str, ...] = Field(
-        default=(), description="Values of `source_type`, one of which the row has."
-    )
-    source_contains: tuple[str, ...] = Field(
-        default=(), description="Texts, one of which is part of the row's `source_type`."
-    )
-    length_over: int | None = Field(
-        default=None, description="Length that the row exceeds, as `length_from` counts it."
-    )
-    right: str | None = Field(
-        default=None, min_length=1, description="Boolean column that is true of the row."
-    )
-
-    @model_validator(mode="after")
-    def _chooses(self) -> Preselect:
-        if not self.model_dump(exclude_defaults=True):
-            msg = (
-                "a condition is wanted (source_type, source_contains, length_over or right), "
-                "got none: every row would be preselected"
-            )
-            raise ValueError(msg)
-        return self
-
-    def names(self) -> tuple[str, ...]:
-        """Columns that the conditions read."""
-        sources = ("source_type",) if self.source_type or self.source_contains else ()
-        return (*sources, *((self.right,) if self.right else ()))
-
-    def matches(self, length: pl.Expr) -> pl.Expr:
-        """Boolean, never null: whether a row meets every condition."""
-        conditions = [pl.lit(True)]
-        source = pl.col("source_type")
-        if self.source_type:
-            conditions.append(source.is_in(self.source_type))
-        if self.source_contains:
-            parts = [source.str.contains(part, literal=True) for part in self.source_contains]
-            conditions.append(pl.any_horizontal(parts))
-        if self.length_over is not None:
-            conditions.append(length > self.length_over)
-        if self.right:
-            conditions.append(pl.col(self.right))
-        return pl.all_horizontal(conditions).fill_null(False)
 
 
 class Mix(Frozen):
@@ -162,12 +109,14 @@ class KeepS1(Ordering):
             "rank {rank} with length {length} by {length_from}."
         ),
         "no_domain": NO_DOMAIN,
+        **UNDER_QUOTA,
     }
     evidence = CHOSEN_BEFORE | {
         "how": pl.String(),
         "domain": pl.String(),
         "length": pl.Float64(),
         "place": pl.UInt32(),
+        "weight": pl.Float64(),
         "chosen_in_domain": pl.UInt32(),
         "last_length": pl.Float64(),
     }
@@ -179,9 +128,6 @@ class KeepS1(Ordering):
         description="`paper` draws domains uniformly; `notebook` hands over to the `mix`.",
     )
     length_from: LengthFrom
-    preselect: tuple[Preselect, ...] = Field(
-        default=(), description="Rules; a row that meets one of them is chosen before any draw."
-    )
     mix: Mix | None = Field(default=None, description="Second half of the `notebook` form.")
 
     @model_validator(mode="after")
@@ -192,38 +138,19 @@ class KeepS1(Ordering):
             raise ValueError(msg)
         return self
 
-    def reads(self) -> tuple[str, ...]:
-        names = [*self.needs, lengths.column(self.length_from)]
-        for rule in self.preselect:
-            names += rule.names()
-        if self.mix is not None:
-            names.append("source_type")
-        return tuple(dict.fromkeys(names))
+    def length(self) -> str:
+        return self.length_from
 
-    def check(
-        self,
-        columns: Mapping[str, pl.DataType],
-        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002 - nor an input
-    ) -> Iterator[Problem]:
-        yield from lengths.problems(self.length_from, columns)
-        for rule in self.preselect:
-            dtype = columns.get(rule.right) if rule.right else None
-            if dtype is not None and dtype != pl.Boolean:
-                yield Problem("preselect", "a Boolean column for right", f"{rule.right}: {dtype}")
+    def column_names(self) -> tuple[str, ...]:
+        mixed = ("source_type",) if self.mix is not None else ()
+        return (*self.needs, lengths.column(self.length_from), *mixed)
 
-    def keys(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def narrow(self, rows: pl.DataFrame) -> list[pl.Expr]:
+        group = self.mix.group() if self.mix else pl.lit(None, dtype=pl.String)
         length = lengths.length(rows, self.length_from)
-        preselected = [rule.matches(length) for rule in self.preselect] or [pl.lit(False)]
-        return rows.select(
-            "id",
-            "row",
-            "domain",
-            length=length,
-            preselected=pl.any_horizontal(preselected),
-            group=self.mix.group() if self.mix else pl.lit(None, dtype=pl.String),
-        )
+        return [pl.col("domain"), length.alias("length"), group.alias("group")]
 
-    def ranks(self, keys: pl.DataFrame, engine: Engine) -> pl.DataFrame:  # noqa: ARG002
+    def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002
         drawn = np.fromiter(self.draws(keys), dtype=DRAWN)
         preselected = keys.get_column("preselected").to_numpy()
         first = np.flatnonzero(preselected)
@@ -233,16 +160,19 @@ class KeepS1(Ordering):
         from_mix[then["row"]] = then["from_mix"]
         place = np.zeros(keys.height, dtype=np.uint32)
         place[then["row"]] = then["place"]
-        ranked = keys.with_columns(
-            ranks_of(np.concatenate([first, then["row"]]), keys.height),
+        was_drawn = np.zeros(keys.height, dtype=np.bool_)
+        was_drawn[then["row"]] = True
+        explained = keys.with_columns(
             pl.Series("from_mix", from_mix),
             pl.Series("place", place),
-        )
-        ranked = self._with_last_in_domain(ranked.with_columns(_how(), _place()))
-        reason = pl.when("preselected").then(pl.lit("preselected_past_n")).otherwise(undrawn())
-        return self.outcomes(ranked, reason)
+            pl.Series("was_drawn", was_drawn),
+        ).with_columns(_how(), *_place_and_weight())
+        return np.concatenate([first, then["row"]]), explained
 
-    def _with_last_in_domain(self, ranked: pl.DataFrame) -> pl.DataFrame:
+    def reason(self) -> pl.Expr:
+        return pl.when("preselected").then(pl.lit("preselected_past_n")).otherwise(undrawn())
+
+    def why(self, ranked: pl.DataFrame) -> pl.DataFrame:
         chosen = ranked.filter(pl.col("rank") <= self.n).sort("rank")
         last = chosen.group_by("domain").agg(
             last_id=pl.col("id").last(),
@@ -258,7 +188,10 @@ class KeepS1(Ordering):
         )
 
     def draws(self, keys: pl.DataFrame) -> Iterator[Draw]:
-        """The draws over ``keys`` sorted by (id, row), one after the other, until none is left."""
+        """The draws over ``keys`` sorted by (id, row), one after the other, until none is left.
+
+        ``keys`` have a column ``preselected`` beside those of `keys`.
+        """
         name = self.stage_name()
         length = _or_shortest(keys)
         by_domain = rows_by_domain(keys)
@@ -282,7 +215,7 @@ def _how() -> pl.Expr:
     return (
         pl.when("preselected")
         .then(pl.lit("preselected"))
-        .when(pl.col("rank").is_null())
+        .when(~pl.col("was_drawn"))
         .then(None)
         .when("from_mix")
         .then(pl.lit("drawn_from_mix"))
@@ -291,7 +224,7 @@ def _how() -> pl.Expr:
     )
 
 
-def _place() -> pl.Expr:
-    return (
-        pl.when(pl.col("rank").is_not_null() & ~pl.col("preselected")).then("place").alias("place")
-    )
+def _place_and_weight() -> tuple[pl.Expr, pl.Expr]:
+    drawn = pl.when(pl.col("was_drawn"))
+    weight = pl.lit(0.5).pow(pl.col("place").cast(pl.Float64))
+    return drawn.then("place").alias("place"), drawn.then(weight).alias("weight")

@@ -3,13 +3,13 @@
 Each gives every row it could ever choose a rank in one order that does not depend on ``n``, so the
 set of n + 1 contains the set of n, and ``n: rank`` is what would have kept a row. Where a pool has
 fewer rows than ``n`` all of them come out. A row that stays out is told its rank and the last row
-that was kept before it.
+that was kept before it. Preselection and quotas are in `ordering`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,53 +17,13 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from s1data.frozen import Pairs
-from s1data.stage import Engine, Evidence, Problem, Selector
+from s1data.stage import Engine, Problem
 from s1data.stages import lengths
 from s1data.stages.draws import Domain, draws, generator, uniforms
 from s1data.stages.lengths import LengthFrom
+from s1data.stages.ordering import CHOSEN_BEFORE, UNDER_QUOTA, Ordering, Places
 
-CHOSEN_BEFORE: Final[dict[str, Any]] = {"rank": pl.UInt32(), "last_id": pl.String()}
-"""Evidence that all selectors give; ``last_id`` is the last row that was chosen before this one."""
 NO_DOMAIN: Final = "It has no domain, so it can never be drawn."
-
-
-class Ordering(Selector):
-    """What our selectors share: ranks to outcomes, numbers shown as people write them."""
-
-    def in_words(self, evidence: Evidence) -> str:
-        shown = {name: _shown(value) for name, value in evidence.values.items()}
-        return super().in_words(Evidence(evidence.reason, shown))
-
-    def outcomes(self, ranked: pl.DataFrame, reason: pl.Expr) -> pl.DataFrame:
-        """The frame of `ranks`, from ``row``, ``rank`` and the other columns of the evidence."""
-        dtype = self.evidence_dtype()
-        chosen = pl.col("rank") <= self.n
-        return ranked.select(
-            pl.col("row"),
-            pl.col("rank").cast(pl.UInt32),
-            reason=pl.when(chosen.fill_null(False)).then(None).otherwise(reason),
-            evidence=pl.struct(pl.col(f.name).cast(f.dtype) for f in dtype.fields),
-        )
-
-    def with_last(self, ranked: pl.DataFrame, **shown: str) -> pl.DataFrame:
-        """Adds ``last_id`` and other named columns of the last chosen row to those not chosen."""
-        last = ranked.filter(pl.col("rank") <= self.n).sort("rank").tail(1)
-        stays_out = (pl.col("rank") > self.n).fill_null(True)
-        return ranked.with_columns(
-            pl.when(stays_out).then(_only(last, column)).alias(name)
-            for name, column in ({"last_id": "id"} | shown).items()
-        )
-
-
-def _only(frame: pl.DataFrame, column: str) -> pl.Expr:
-    values = frame.get_column(column)
-    return pl.lit(values.item() if len(values) else None, dtype=values.dtype)
-
-
-def _shown(value: object) -> object:
-    if value is None:
-        return "none"
-    return f"{value:.10g}" if isinstance(value, float) else value
 
 
 def numbers_by_id(keys: pl.DataFrame, seed: int, stage: str) -> npt.NDArray[np.float64]:
@@ -76,11 +36,9 @@ def numbers_by_id(keys: pl.DataFrame, seed: int, stage: str) -> npt.NDArray[np.f
     return uniforms(texts.to_series().to_list(), seed, stage)
 
 
-def ranks_of(order: npt.NDArray[np.intp], rows: int) -> pl.Series:
-    """Ranks from 1 for the row positions in ``order``; null for the other rows."""
-    ranks = np.zeros(rows, dtype=np.uint32)
-    ranks[order] = np.arange(1, len(order) + 1, dtype=np.uint32)
-    return pl.Series("rank", ranks).replace(0, None)
+def greatest_first(values: pl.Series) -> Places:
+    """Row positions by falling value, the first leading where equal; null is least."""
+    return np.argsort(-values.fill_null(-np.inf).to_numpy(), kind="stable")
 
 
 class KeepRandom(Ordering):
@@ -92,16 +50,22 @@ class KeepRandom(Ordering):
 
     example = {"n": 5}
     reasons: ClassVar[Mapping[str, str]] = {
-        "not_drawn": "Rank {rank} in the random order; {n} are kept, the last {last_id}."
+        "not_drawn": "Rank {rank} in the random order; {n} are kept, the last {last_id}.",
+        **UNDER_QUOTA,
     }
     evidence = CHOSEN_BEFORE
 
     seed: int = Field(default=0, ge=0, description="Seed of the order.")
 
-    def ranks(self, keys: pl.DataFrame, engine: Engine) -> pl.DataFrame:  # noqa: ARG002
-        drawn = np.argsort(numbers_by_id(keys, self.seed, self.stage_name()), kind="stable")
-        ranked = keys.with_columns(ranks_of(drawn, keys.height))
-        return self.outcomes(self.with_last(ranked), pl.lit("not_drawn"))
+    def narrow(self, rows: pl.DataFrame) -> list[pl.Expr]:  # noqa: ARG002 - the id is enough
+        return []
+
+    def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002
+        drawn = numbers_by_id(keys, self.seed, self.stage_name())
+        return np.argsort(drawn, kind="stable"), keys
+
+    def reason(self) -> pl.Expr:
+        return pl.lit("not_drawn")
 
 
 class KeepLongest(Ordering):
@@ -115,34 +79,30 @@ class KeepLongest(Ordering):
         "not_among_longest": (
             "Rank {rank} by {length_from}, with {length}; {n} are kept, "
             "the last {last_id} with {last_length}."
-        )
+        ),
+        **UNDER_QUOTA,
     }
     evidence = CHOSEN_BEFORE | {"length": pl.Float64(), "last_length": pl.Float64()}
 
     length_from: LengthFrom
 
-    def reads(self) -> tuple[str, ...]:
+    def length(self) -> str:
+        return self.length_from
+
+    def column_names(self) -> tuple[str, ...]:
         return (lengths.column(self.length_from),)
 
-    def check(
-        self,
-        columns: Mapping[str, pl.DataType],
-        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002 - nor an input
-    ) -> Iterator[Problem]:
-        yield from lengths.problems(self.length_from, columns)
+    def narrow(self, rows: pl.DataFrame) -> list[pl.Expr]:
+        return [lengths.length(rows, self.length_from).alias("length")]
 
-    def keys(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return rows.select("id", "row", length=lengths.length(rows, self.length_from))
+    def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002
+        return greatest_first(keys.get_column("length")), keys
 
-    def ranks(self, keys: pl.DataFrame, engine: Engine) -> pl.DataFrame:  # noqa: ARG002
-        ranked = keys.with_columns(_greatest_first(keys.get_column("length")))
-        with_last = self.with_last(ranked, last_length="length")
-        return self.outcomes(with_last, pl.lit("not_among_longest"))
+    def why(self, ranked: pl.DataFrame) -> pl.DataFrame:
+        return self.with_last(ranked, last_length="length")
 
-
-def _greatest_first(values: pl.Series) -> pl.Series:
-    numbers = values.fill_null(-np.inf).to_numpy()
-    return ranks_of(np.argsort(-numbers, kind="stable"), len(values))
+    def reason(self) -> pl.Expr:
+        return pl.lit("not_among_longest")
 
 
 class KeepDiverse(Ordering):
@@ -159,12 +119,16 @@ class KeepDiverse(Ordering):
             "{n} are kept, the last {last_id}."
         ),
         "no_domain": NO_DOMAIN,
+        **UNDER_QUOTA,
     }
     evidence = CHOSEN_BEFORE | {"domain": pl.String(), "chosen_in_domain": pl.UInt32()}
 
     seed: int = Field(default=0, ge=0, description="Seed of the draws.")
 
-    def ranks(self, keys: pl.DataFrame, engine: Engine) -> pl.DataFrame:  # noqa: ARG002
+    def narrow(self, rows: pl.DataFrame) -> list[pl.Expr]:  # noqa: ARG002 - as it stands
+        return [pl.col("domain")]
+
+    def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002
         name = self.stage_name()
         first = -numbers_by_id(keys, self.seed, name)
         domains = [
@@ -172,11 +136,14 @@ class KeepDiverse(Ordering):
             for domain, rows in rows_by_domain(keys).items()
         ]
         nobody = np.zeros(keys.height, dtype=np.bool_)
-        order = np.array([draw.row for draw in draws(domains, nobody)], dtype=np.intp)
-        ranked = keys.with_columns(ranks_of(order, keys.height)).with_columns(
-            chosen_in_domain=(pl.col("rank") <= self.n).sum().over("domain")
-        )
-        return self.outcomes(self.with_last(ranked), undrawn())
+        return np.array([draw.row for draw in draws(domains, nobody)], dtype=np.intp), keys
+
+    def why(self, ranked: pl.DataFrame) -> pl.DataFrame:
+        chosen = (pl.col("rank") <= self.n).sum().over("domain")
+        return self.with_last(ranked.with_columns(chosen_in_domain=chosen))
+
+    def reason(self) -> pl.Expr:
+        return undrawn()
 
 
 def rows_by_domain(keys: pl.DataFrame) -> dict[str, npt.NDArray[np.int64]]:
@@ -203,7 +170,9 @@ def undrawn() -> pl.Expr:
 class KeepTop(Ordering):
     """Keeps the rows with the greatest weighted sum of columns; equal sums by id, then row.
 
-    A value that is null or not finite counts as the worst that its column has.
+    A value that is null or not finite counts as the worst that its column has. Select2Reason's
+    ranking (arXiv 2505.17266, section 3) is one of difficulty and length of the trace, each scaled
+    to ranks: `weights: {difficulty: 0.5, traces.thinking_tokens: 0.5}`.
     """
 
     example = {"n": 5, "weights": {"domain_score": 1.0}}
@@ -211,12 +180,15 @@ class KeepTop(Ordering):
         "not_among_top": (
             "Rank {rank} with a score of {score}; {n} are kept, the last {last_id} "
             "with {last_score}."
-        )
+        ),
+        **UNDER_QUOTA,
     }
     evidence = CHOSEN_BEFORE | {"score": pl.Float64(), "last_score": pl.Float64()}
 
     weights: Pairs[float] = Field(
-        min_length=1, description="Weight of each column; a negative one prefers small values."
+        min_length=1,
+        description="Weight of each column; a negative one prefers small values. `column.field` is "
+        "the greatest number of that field in a list of structs.",
     )
     scale: Literal["rank", "raw"] = Field(
         default="rank",
@@ -238,33 +210,39 @@ class KeepTop(Ordering):
             raise ValueError(msg)
         return weights
 
-    def reads(self) -> tuple[str, ...]:
-        return tuple(name for name, _ in self.weights)
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(lengths.column(name) for name, _ in self.weights)
 
     def check(
         self,
         columns: Mapping[str, pl.DataType],
-        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002 - nor an input
+        inputs: Mapping[str, Mapping[str, pl.DataType]],
     ) -> Iterator[Problem]:
-        for name in self.reads():
-            dtype = columns.get(name)
-            if dtype is not None and not (dtype.is_numeric() or dtype == pl.Boolean):
-                yield Problem("weights", "numeric or Boolean columns", f"{name}: {dtype}")
+        yield from super().check(columns, inputs)
+        for name, _ in self.weights:
+            dtype = columns.get(lengths.column(name))
+            number = dtype is None or dtype == pl.Boolean or dtype.is_numeric()
+            listed = "." in name and not list(lengths.problems(name, columns))
+            if not (number or listed):
+                wanted = "numeric or Boolean columns, or column.field of numbers in a list"
+                yield Problem("weights", wanted, f"{name}: {dtype}")
 
-    def keys(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def narrow(self, rows: pl.DataFrame) -> list[pl.Expr]:
         # Under prefixes, as a weighted column may itself be called `row`.
-        return rows.select(
-            "id", "row", *(lengths.finite(pl.col(n)).alias(f"weighted {n}") for n in self.reads())
-        )
+        return [lengths.length(rows, name).alias(f"weighted {name}") for name, _ in self.weights]
 
-    def ranks(self, keys: pl.DataFrame, engine: Engine) -> pl.DataFrame:  # noqa: ARG002
+    def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002
         score = pl.lit(0.0)
         for name, weight in self.weights:
             score = score + weight * self._scaled(pl.col(f"weighted {name}"), weight)
         scored = keys.with_columns(score=score)
-        ranked = scored.with_columns(_greatest_first(scored.get_column("score")))
-        with_last = self.with_last(ranked, last_score="score")
-        return self.outcomes(with_last, pl.lit("not_among_top"))
+        return greatest_first(scored.get_column("score")), scored
+
+    def why(self, ranked: pl.DataFrame) -> pl.DataFrame:
+        return self.with_last(ranked, last_score="score")
+
+    def reason(self) -> pl.Expr:
+        return pl.lit("not_among_top")
 
     def _scaled(self, value: pl.Expr, weight: float) -> pl.Expr:
         worst = value.min() if weight > 0 else value.max()

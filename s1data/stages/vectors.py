@@ -172,3 +172,20 @@ def _put(vectors: Vectors, keys: pl.Series, waiting: list[tuple[Positions, Matri
         part = slice(start, start + FAST_AT_A_TIME)
         vectors.put(keys.gather(at[part]), made[part])
     return len(at)
+
+
+def stored_vectors(keys: pl.Series, engine: Engine) -> Matrix:
+    """The vectors of these values of the ``embedding`` column, shape (len(keys), dimensions).
+
+    Raises StageError where one is not in the cache, or where several encoders made them.
+    """
+    encoder = encoder_of(keys)
+    if encoder is None:
+        return np.zeros((0, 0), np.float32)
+    stored = engine.vectors(encoder)
+    if gone := int(stored.missing(keys).sum()):
+        raise StageError(
+            f"wanted {len(keys)} vectors of encoder {encoder}, {gone} are not in the cache; "
+            "run add_embedding again, with the cache it used"
+        )
+    return stored.get(keys)

@@ -12,10 +12,14 @@ from tests.laws.asked import OF_AN_ASKER
 from tests.laws.variants import settings, with_changes
 
 NAMES = stages.names()
+QUOTA = {"source": {"first": {"min": 4}}, "cot_type": {"others": {"max": 5}}}
 FURTHER = {
     "drop_contaminated": {"cross_source": ["second", "first"]},
     "drop_solved": {"solvers": ["large", "small"], "rule": "all"},
     "add_recorded_attempts": {"solvers": ["small"]},
+    **{
+        name: {"quota": QUOTA, "n": 9} for name in NAMES if "quota" in stages.get(name).model_fields
+    },
 }
 """Fields that are names of rows' own, which no type leads to: one more instance each."""
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from s1data.stage import Evidence
 from s1data.stages import get
+from s1data.stages.preselection import preselected
 
 RULES = [
     {"right": "right", "source_type": ["gpqa", "aime"]},
@@ -26,6 +27,7 @@ SELECTORS = [
     pytest.param("keep_random", {}, id="keep_random"),
     pytest.param("keep_longest", {"length_from": "solution"}, id="keep_longest"),
     pytest.param("keep_diverse", {}, id="keep_diverse"),
+    pytest.param("keep_stratified", {"by": "domain", "power": 0.5}, id="keep_stratified"),
     pytest.param("keep_top", {"weights": {"tokens": 1.0, "score": -2.0}}, id="keep_top"),
 ]
 
@@ -63,7 +65,7 @@ def ranked(stage, rows):
     """The stage's outcome beside the rows, by rank; rows that can never be chosen come last."""
     shown = rows.select("id", "row", *(c for c in stage.reads() if c not in ("id", "row")))
     outcome = stage.identify(stage.keys(shown), Whole())
-    assert outcome.columns == ["row", "rank", "reason", "evidence"]
+    assert outcome.columns == ["row", "rank", "reason", "evidence", "reserve"]
     assert outcome.height == rows.height
     return rows.join(outcome, on="row").sort("rank", "id", "row", nulls_last=True)
 
@@ -287,6 +289,7 @@ class TestKeepS1:
         stage = get("keep_s1")(n=5, length_from="tokens", **fields)
         shown = pool(rows).select("id", "row", *stage.reads())
         keys = stage.keys(shown).sort("id", "row")
+        keys = keys.with_columns(preselected(stage.preselect, keys, Whole()))
         lengths, domains = keys["length"].fill_null(-1).to_list(), keys["domain"].to_list()
         left = {d: [] for d in sorted({d for d in domains if d})}
         for i in sorted(range(rows), key=lambda i: -lengths[i]):
@@ -364,3 +367,55 @@ class TestKeepS1:
         assert get("keep_s1")(length_from="tokens").reads() == ("domain", "tokens")
         stage = get("keep_s1")(length_from="tokens", form="notebook", preselect=RULES, mix=MIX)
         assert set(stage.reads()) == {"domain", "tokens", "source_type", "right"}
+
+
+class TestKeepStratified:
+    def sizes(self, n, power, groups):
+        domain = [name for name, size in groups.items() for _ in range(size)]
+        rows = pool(len(domain)).with_columns(domain=pl.Series(domain))
+        lines = ranked(get("keep_stratified")(n=n, power=power), rows)
+        return dict(lines.head(n)["domain"].value_counts().iter_rows())
+
+    @pytest.mark.parametrize(
+        ("n", "power", "wanted"),
+        [
+            # 53, 24, 23 rows; Sainte-Laguë's seats worked out by hand.
+            pytest.param(7, 1.0, {"a": 3, "b": 2, "c": 2}, id="3.71, 1.68, 1.61"),
+            pytest.param(10, 1.0, {"a": 6, "b": 2, "c": 2}, id="5.3, 2.4, 2.3"),
+            pytest.param(100, 1.0, {"a": 53, "b": 24, "c": 23}, id="all"),
+            pytest.param(9, 0.0, {"a": 3, "b": 3, "c": 3}, id="alike"),
+            pytest.param(
+                90, 0.0, {"a": 43, "b": 24, "c": 23}, id="alike, as long as there are rows"
+            ),
+        ],
+    )
+    def test_groups_give_in_proportion_to_a_power_of_their_size(self, n, power, wanted):
+        assert self.sizes(n, power, {"a": 53, "b": 24, "c": 23}) == wanted
+
+    def test_rows_of_a_group_are_drawn_by_the_seed_and_a_row_that_leaves_moves_no_other(self):
+        stage, rows = get("keep_stratified")(n=5), pool()
+        fewer = rows.filter(pl.col("row") % 3 != 0)
+        for domain in ("algebra", "b"):
+            one, other = (order(stage, r.filter(pl.col("domain") == domain)) for r in (rows, fewer))
+            assert other == [name for name in one if name in set(fewer["id"])]
+
+
+def test_difficulty_and_length_of_a_trace_can_be_weighed_together():
+    """Select2Reason's ranking: both as ranks, so that neither unit counts more."""
+    rows = pool(4).with_columns(
+        difficulty=pl.Series([0.9, 0.8, 0.2, 0.1]),
+        traces=pl.Series(
+            [[{"thinking_tokens": t}, {"thinking_tokens": 1}] for t in (10, 900, 9000, 20)]
+        ),
+    )
+    weights = {"difficulty": 0.5, "traces.thinking_tokens": 0.5}
+    stage = get("keep_top")(n=1, weights=weights)
+    assert stage.reads() == ("difficulty", "traces")
+    ids = rows["id"].to_list()
+    assert order(stage, rows) == [*sorted(ids[1:3]), ids[0], ids[3]]
+
+
+def test_the_weight_of_a_draw_is_that_of_its_place():
+    lines = ranked(get("keep_s1")(n=50, length_from="tokens"), pool()).drop_nulls("rank")
+    for evidence in lines["evidence"]:
+        assert evidence["weight"] == 2.0 ** -evidence["place"]
