@@ -164,8 +164,8 @@ NOTES: Final[dict[str, str]] = {
         "([cost](selection.md#what-they-cost))."
     ),
     "keep_facility_location": (
-        "Takes what is typical first: the middle of every crowd, the largest crowds leading. Beyond "
-        "`population` rows it is an estimate from a sample of them."
+        "Takes what is typical first: the middle of every crowd, the largest crowds leading. "
+        "Beyond `population` rows it is an estimate from a sample of them."
     ),
     "keep_top": (
         "For scores of your own. `rank` makes columns of different units comparable; `raw` is for"

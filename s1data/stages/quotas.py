@@ -58,8 +58,8 @@ class Bound(Frozen):
 class Quota(Frozen):
     """How many rows of each group of one column; a row without a value is of no group.
 
-    `{maths: 600, chem: {min: 100, max: 200}}` is short for `{groups: {…}}`; a number alone is both
-    min and max.
+    `{maths: 600, others: {max: 50}}` is short for `{groups: {maths: 600}, others: {max: 50}}`; a
+    number alone is both min and max.
     """
 
     groups: Pairs[Annotated[int, Field(ge=0)] | Bound] = Field(
@@ -77,9 +77,13 @@ class Quota(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _groups_alone(cls, given: object) -> object:
-        if isinstance(given, Mapping) and given.keys() - cls.model_fields.keys():
-            return {"groups": given}
-        return given
+        if not isinstance(given, Mapping) or given.keys() <= cls.model_fields.keys():
+            return given
+        if "groups" in given:
+            msg = f"beside groups only others and bands are wanted, got {', '.join(given)}"
+            raise ValueError(msg)
+        named = {k: v for k, v in given.items() if k not in cls.model_fields}
+        return {k: v for k, v in given.items() if k in cls.model_fields} | {"groups": named}
 
     @field_validator("bands", mode="before")
     @classmethod

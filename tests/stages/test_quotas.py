@@ -258,6 +258,7 @@ def test_rows_that_cannot_be_chosen_do_not_count_as_there(choose):
         ({"bands": [5, 2], "others": {"max": 3}}, "rising edges"),
         ({"bands": [5], "groups": {"low": 1}}, "<5, >=5"),
         ({"a": True}, "valid integer"),
+        ({"a": 3, "groups": {"b": 3}}, "beside groups only others and bands"),
     ],
 )
 def test_a_quota_that_says_nothing_sound_is_refused(written, says):
@@ -266,8 +267,9 @@ def test_a_quota_that_says_nothing_sound_is_refused(written, says):
 
 
 def test_a_number_is_short_for_exactly_so_many():
-    short, long = Quota.model_validate({"a": 3}), Quota.model_validate({"groups": {"a": 3}})
-    assert short == long
+    short, long = {"a": 3, "others": {"max": 2}}, {"groups": {"a": 3}, "others": {"max": 2}}
+    assert Quota.model_validate(short) == Quota.model_validate(long)
+    assert Quota.model_validate(short).groups == (("a", 3),)
 
 
 @pytest.mark.parametrize(
