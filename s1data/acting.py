@@ -6,8 +6,9 @@ declared reasons. What breaks it is a `StageError` that names the stage, never a
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,8 @@ import polars as pl
 
 from s1data import pool
 from s1data.digest import canonical_json
+from s1data.editing import SCHEMA, edited
+from s1data.edits import Edit
 from s1data.engine import BATCH_ROWS, LocalEngine, batches
 from s1data.errors import StageError
 from s1data.stage import (
@@ -42,7 +45,7 @@ class Outcome:
     selector's whole order (``row``, ``rank``, ``reason``, ``evidence``), else None; ``added`` an
     enricher's columns beside ``row``, or the column that a filter thinned, else None; ``thinned``
     the evidence (``row``, ``evidence``) of rows kept with fewer items; ``artefact`` what a Global
-    identified.
+    identified; ``edits`` what each edit of a selector's choice moved, else None.
     """
 
     kept: pl.DataFrame
@@ -51,6 +54,7 @@ class Outcome:
     ranks: pl.DataFrame | None = None
     thinned: pl.DataFrame | None = None
     artefact: pl.DataFrame | None = None
+    edits: pl.DataFrame | None = None
 
 
 def cache_home() -> Path:
@@ -129,15 +133,17 @@ def act(
     engine: Engine,
     progress: Callable[[int, int], None] | None = None,
     artefact: pl.DataFrame | None = None,
+    edits: Sequence[Edit] = (),
 ) -> Outcome:
     """Runs a stage over ``rows`` (which have ``row``, ``id`` and all that it reads).
 
     ``artefact`` is what a Global identified before; it identifies anew where none is given.
+    ``edits`` are applied to what a selector chose.
     """
     tick = progress or (lambda _done, _of: None)
     shown = rows.select(shown_columns(stage))
     if isinstance(stage, Selector):
-        return select(stage, rows, engine.map(engine.put(shown), stage.keys), engine)
+        return select(stage, rows, engine.map(engine.put(shown), stage.keys), engine, edits)
     if isinstance(stage, GlobalFilter | GlobalEnricher) and artefact is None:
         artefact = stage.identify(engine.map(engine.put(shown), stage.keys), engine)
     parts, done = [], 0
@@ -233,10 +239,12 @@ def evidence_json(evidence: pl.Series, wanted: pl.Series | None = None) -> pl.Se
     return out.scatter(places, pl.Series(texts, dtype=pl.String)) if texts else out
 
 
-def select(stage: Selector, rows: pl.DataFrame, keys: Table, engine: Engine) -> Outcome:
-    """Runs a selector over the ``keys`` of ``rows``."""
-    out = stage.identify(keys, engine).sort("row")
-    out = out.drop("reserve", strict=False)
+def select(
+    stage: Selector, rows: pl.DataFrame, keys: Table, engine: Engine, edits: Sequence[Edit] = ()
+) -> Outcome:
+    """Runs a selector over the ``keys`` of ``rows``, and applies ``edits`` to its choice."""
+    found = stage.identify(keys, engine).sort("row")
+    out = found.drop("reserve", strict=False)
     wanted = {
         "row": pl.UInt32(),
         "rank": pl.UInt32(),
@@ -262,6 +270,39 @@ def select(stage: Selector, rows: pl.DataFrame, keys: Table, engine: Engine) -> 
         evidence_json(out["evidence"]),
         reason=pl.when(pl.lit(chosen)).then(None).otherwise(pl.col("reason")),
     ).select("row", "rank", "reason", "evidence")
-    first = whole.filter(chosen).select("row")
+    moved = None
+    if edits:
+        whole, moved = _with_edits(
+            stage, engine.collect(keys).sort("id", "row"), found, whole, edits
+        )
+    first = whole.filter(pl.col("reason").is_null()).select("row")
     kept = rows.join(first, on="row", how="semi", maintain_order="left")
-    return Outcome(kept, whole.filter(~chosen).select(list(VERDICT_COLUMNS)), ranks=whole)
+    dropped = whole.filter(pl.col("reason").is_not_null()).select(list(VERDICT_COLUMNS))
+    return Outcome(kept, dropped, ranks=whole, edits=moved)
+
+
+def _with_edits(
+    stage: Selector,
+    keys: pl.DataFrame,
+    found: pl.DataFrame,
+    whole: pl.DataFrame,
+    edits: Sequence[Edit],
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    ranks = keys.select("row").join(found, on="row", how="left", maintain_order="left")
+    try:
+        done = edited(keys["id"], ranks, stage.limits(keys), edits, stage.n)
+    except StageError as error:
+        raise StageError(f"stage {stage.label}: {error}") from error
+    places = keys["row"].to_list()
+    notes = {places[at]: note for at, note in done.notes.items()}
+    lines = []
+    for row, rank, reason, evidence in whole.iter_rows():
+        left, edit = notes.get(row, (reason, None))
+        said = (
+            evidence
+            if edit is None
+            else canonical_json(json.loads(evidence or "{}") | {"edit": edit})
+        )
+        lines.append((row, rank, left, said))
+    changed = pl.DataFrame(lines, schema=whole.schema, orient="row")
+    return changed, pl.DataFrame(done.lines, schema=SCHEMA)

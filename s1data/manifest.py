@@ -67,6 +67,7 @@ def build(
         "sources": records[0]["sources"],
         "inputs": {name: o.provenance() for name, o in prepared.inputs.items()},
         "stages": stages,
+        "edits": [edit for record in records for edit in record.get("edits", ())],
         "models": _models(records),
         "open": sum(sum(r.get("open", {}).values()) for r in records),
         "spent": account["spent"],

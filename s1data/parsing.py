@@ -9,12 +9,21 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from s1data import stages, yamltext
+from s1data.edits import Edit
 from s1data.errors import RecipeError, nearest
 from s1data.frozen import Frozen
 from s1data.models import ModelSpec
 from s1data.recipe import Head, Pipeline, misfits
 from s1data.sources.spec import Input, Source
 from s1data.stage import Stage
+
+PARTS: Final[dict[str, type[Frozen]]] = {
+    "sources": Source,
+    "inputs": Input,
+    "models": ModelSpec,
+    "edits": Edit,
+}
+"""What a recipe has lists or mappings of, beside stages."""
 
 
 class _Problems(list[str]):
@@ -82,7 +91,7 @@ def _parts(value: dict[str, Any], problems: _Problems) -> dict[str, Any]:
     parts = {k: v for k, v in value.items() if k in Pipeline.model_fields}
     for key in value.keys() - parts.keys():
         problems.add((key,), f"unknown key {key!r}{nearest(key, Pipeline.model_fields)}")
-    for key, model in (("sources", Source), ("inputs", Input), ("models", ModelSpec)):
+    for key, model in PARTS.items():
         if key in parts:
             parts[key] = _models(parts[key], model, key, problems)
     places_are_sound = not problems
@@ -95,7 +104,7 @@ def _parts(value: dict[str, Any], problems: _Problems) -> dict[str, Any]:
     if places_are_sound:
         # With unsound sources or inputs every name would seem to be missing.
         draft = Pipeline.model_construct(
-            **({"inputs": {}, "models": {}, "sources": (), "stages": ()} | parts)
+            **({"inputs": {}, "models": {}, "sources": (), "stages": (), "edits": ()} | parts)
         )
         for path, text in misfits(draft):
             problems.add(path, text)
@@ -103,7 +112,7 @@ def _parts(value: dict[str, Any], problems: _Problems) -> dict[str, Any]:
 
 
 def _models(value: Any, model: type[Frozen], key: str, problems: _Problems) -> Any:  # noqa: ANN401
-    wanted = list if key == "sources" else dict
+    wanted = list if key in ("sources", "edits") else dict
     if not isinstance(value, wanted):
         problems.add((key,), f"{key}: wanted {_kind(wanted())}, got {_kind(value)}")
         return value
@@ -113,7 +122,8 @@ def _models(value: Any, model: type[Frozen], key: str, problems: _Problems) -> A
         try:
             made[place] = model.model_validate({} if fields is None else fields)
         except ValidationError as error:
-            name = fields.get("name", place) if isinstance(fields, dict) else place
+            named = "id" if model is Edit else "name"
+            name = fields.get(named, place) if isinstance(fields, dict) else place
             problems.add_validation(error, (key, place), f"{key[:-1]} {name}: ", model)
     return tuple(made.values()) if isinstance(value, list) else made
 

@@ -63,6 +63,8 @@ class Prepared:
             whole["models"] = self.pipeline.asked(stage.models())
             if rehearsal:
                 whole["origin"] = "rehearsal"
+        if edits := self.pipeline.edits_of(stage):
+            whole["edits"] = [edit.written() for edit in edits]
         return whole
 
     def fingerprint(self) -> str:

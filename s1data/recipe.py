@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_validator
 
 from s1data import digest, published, yamltext
+from s1data.edits import Edit
 from s1data.errors import RecipeError, nearest
 from s1data.frozen import Frozen
 from s1data.models import ModelSpec
@@ -53,6 +54,11 @@ class Pipeline(Head):
         default={}, description="Models that stages ask, by the names the stages use."
     )
     stages: tuple[SerializeAsAny[Stage], ...] = Field(min_length=1, description="In order.")
+    edits: tuple[Edit, ...] = Field(
+        default=(),
+        description="Errata: rows that leave, come or stay in what the last selector chose. Each "
+        "moves one row, within the selector's quotas.",
+    )
 
     _document: yamltext.Document | None = PrivateAttr(default=None)
 
@@ -92,7 +98,13 @@ class Pipeline(Head):
             # Left out where there are none, so that recipes that ask nobody keep their fingerprint.
             **({"models": self.asked()} if self.models else {}),
             "stages": [{"label": stage.label, **stage.identity()} for stage in self.stages],
+            **({"edits": [edit.written() for edit in self.edits]} if self.edits else {}),
         }
+
+    def edits_of(self, stage: Stage) -> tuple[Edit, ...]:
+        """The edits that are applied to what this stage chose: all, if it is the last selector."""
+        last = [s.label for s in self.stages if isinstance(s, Selector)][-1:]
+        return self.edits if [stage.label] == last else ()
 
     def asked(self, names: Iterable[str] | None = None) -> dict[str, Any]:
         """What decides the replies of the named models (all unless given), JSON-able."""
@@ -148,7 +160,8 @@ class Pipeline(Head):
 
     def to_yaml(self) -> str:
         """Canonical YAML: every field of a stage stands there, so a later default changes none."""
-        plain = self.model_dump(mode="json", exclude={"stages", "inputs", "models", "sources"})
+        left = {"stages", "inputs", "models", "sources", "edits"}
+        plain = self.model_dump(mode="json", exclude=left)
         said = ("name", "version", "description", "rehearsal")
         head = {k: plain[k] for k in said if plain[k]}
         body: dict[str, Any] = {"changed": plain["changed"]} if self.changed else {}
@@ -161,6 +174,8 @@ class Pipeline(Head):
             {s.stage_name(): _without_none(s.model_dump(mode="json", by_alias=True))}
             for s in self.stages
         ]
+        if self.edits:
+            body["edits"] = [edit.written() for edit in self.edits]
         return yamltext.dump(head | body)
 
     def with_set(self, changes: Mapping[str, Any]) -> Pipeline:
@@ -209,6 +224,9 @@ def misfits(pipeline: Pipeline) -> Iterator[tuple[yamltext.Path, str]]:
     for i, label in enumerate(labels):
         if label in RESERVED_LABELS:
             yield ("stages", i), f"the label {label} is the reading's own; give another with `as:`"
+    yield from _doubles("edits", [edit.id for edit in pipeline.edits], "; leave the older one out")
+    if pipeline.edits and not any(isinstance(s, Selector) for s in pipeline.stages):
+        yield ("edits",), "edits: they change what a selector chose; wanted one, got none"
     for name in pipeline.inputs:
         if name in sources:
             yield ("inputs", name), f"input {name}: a source has that name; wanted another one"

@@ -269,6 +269,7 @@ class _Runner:
                     **_counts(state.alive.len(), outcome.dropped),
                     "figures": asked.figures if asked else _figures(stage, outcome),
                     **({"open": asked.open} if asked else {}),
+                    **({} if outcome.edits is None else {"edits": outcome.edits.to_dicts()}),
                     **_cost(start),
                 }
                 found = files.finish(record)
@@ -327,7 +328,8 @@ class _Runner:
     def _act(self, stage: Stage, state: State, folder: Path) -> Outcome:
         rows = state.load(("row", "id", *shown_columns(stage)))
         try:
-            return act(stage, rows, self._engine(folder), self.tell.tick)
+            edits = self.pipeline.edits_of(stage)
+            return act(stage, rows, self._engine(folder), self.tell.tick, edits=edits)
         except StageError:
             raise
         except pl.exceptions.PolarsError as error:

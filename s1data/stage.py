@@ -328,8 +328,29 @@ class GlobalEnricher(Global, _Adds):
         raise NotImplementedError
 
 
+class Limited(Protocol):
+    """A quota on key rows: the group of each (-1: none), least and most rows of each group."""
+
+    @property
+    def codes(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def least(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def most(self) -> npt.NDArray[np.int64]: ...
+    def said(self, group: int) -> str:
+        """A group in words."""
+
+
 class Selector(Global, _Drops):
     """Puts the rows in an order and keeps the first ``n``; says why for every row."""
+
+    edit_reasons: ClassVar[Mapping[str, str]] = {
+        "dropped_by_edit": "An edit of {edit[date]} drops it: {edit[reason]}. {edit[other]} is in "
+        "its place.",
+        "gave_way_to_edit": "An edit of {edit[date]} has {edit[other]} in its place: "
+        "{edit[reason]}.",
+    }
+    """What a recipe's edits do to chosen rows, whatever the selector; see `s1data.editing`."""
 
     n: int = Field(gt=0, lt=2**32, description="How many rows to keep.")
 
@@ -347,7 +368,18 @@ class Selector(Global, _Drops):
     def identify(self, keys: Table, engine: Engine) -> pl.DataFrame:
         return self.ranks(engine.collect(keys).sort("id", "row"), engine)
 
+    def limits(self, keys: pl.DataFrame) -> Sequence[Limited]:  # noqa: ARG002 - for subclasses
+        """The quotas that a set, edited or not, must keep; ``keys`` are sorted by (id, row)."""
+        return ()
+
+    def in_words(self, evidence: Evidence) -> str:
+        if evidence.reason in self.edit_reasons:
+            return self.edit_reasons[evidence.reason].format_map(evidence.values)
+        return super().in_words(evidence)
+
     def keeps_if(self, evidence: Evidence) -> dict[str, Any] | None:
+        if evidence.reason in self.edit_reasons:
+            return None
         rank = evidence.values.get("rank")
         return None if rank is None else {"n": rank}
 

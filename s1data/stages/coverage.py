@@ -8,8 +8,9 @@ of all rows by all rows. With N rows of d numbers, n of them chosen:
   products to begin with and some more for rows whose gain is looked at again; N d + P d numbers.
   Up to P rows the population is the pool; of a larger pool it is a sample of P.
 
-A row that is not chosen is told the chosen row nearest to it. Ranks end at n, since the order of
-all rows would cost N N d; a larger n contains the smaller set as long as no quota has a minimum.
+A row that is not chosen is told the chosen row nearest to it. Ranks end a little after n, since the
+order of all rows would cost N N d; a larger n contains the smaller set as long as no quota has a
+minimum.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from s1data.stages.vectors import stored_vectors
 
 AT_A_TIME: Final = 1_024
 """Rows compared at once: bounds the matrix of similarities."""
+AHEAD: Final = 64
+"""Rows chosen beyond n where there is no quota: they have ranks, and step in first after edits."""
 BEYOND: Final = 2.0
 """No two rows are farther apart by the cosine; the first row, which is drawn, is given more."""
 NO_EMBEDDING: Final = "It has no embedding, or one of length 0, so it is near to nothing."
@@ -79,7 +82,8 @@ class _Covering(Ordering):
     def _line(self, keys: pl.DataFrame, engine: Engine, limits: Sequence[Limits]) -> Line:
         able, vectors = self._able(keys, engine)
         first = np.flatnonzero(keys.get_column("preselected").to_numpy())
-        allowance = self.allowance(limits, np.union1d(able, first), keys.height)
+        n = self.n if limits else self.n + AHEAD
+        allowance = self.allowance(limits, np.union1d(able, first), keys.height, n)
         chosen: list[int] = [row for row in first.tolist() if allowance.take(row)]
         gains: list[float | None] = [None] * len(chosen)
         at = np.full(keys.height, -1)
@@ -89,14 +93,18 @@ class _Covering(Ordering):
         for row, gain in self._greedily(vectors, drawn, given[given >= 0], able, allowance, engine):
             chosen.append(int(able[row]))
             gains.append(None if gain > BEYOND else gain)
-            engine.progress(len(chosen), max(self.n, len(chosen)))
-        places = np.array(chosen, dtype=np.intp)
+            engine.progress(len(chosen), max(n, len(chosen)))
+        every = np.array(chosen, dtype=np.intp)
+        places, ahead = every[: self.n], every[self.n :]
         centres = places[at[places] >= 0]
         nearest, similarity = _nearest(vectors, at[centres])
-        waiting = np.setdiff1d(able, places)
-        waiting = waiting[np.argsort(similarity[at[waiting]], kind="stable")]
-        explained = self._explained(keys, able, places, gains, centres[nearest], similarity)
-        return Line(explained, places, places[:0], waiting)
+        others = np.setdiff1d(able, every)
+        others = others[np.argsort(similarity[at[others]], kind="stable")]
+        explained = self._explained(keys, able, places, centres[nearest], similarity)
+        added = np.full(keys.height, np.nan)
+        added[every] = [np.nan if g is None else g for g in gains]
+        explained = explained.with_columns(pl.Series("gain", added, nan_to_null=True))
+        return Line(explained, places, ahead, np.concatenate([ahead, others]))
 
     def _able(self, keys: pl.DataFrame, engine: Engine) -> tuple[Rows, Matrix]:
         """Key rows with a vector, and these vectors at length 1."""
@@ -140,13 +148,10 @@ class _Covering(Ordering):
         keys: pl.DataFrame,
         able: Rows,
         chosen: Rows,
-        gains: Sequence[float | None],
         nearest: Rows,
         similarity: Numbers,
     ) -> pl.DataFrame:
         rows = keys.height
-        gain = np.full(rows, np.nan)
-        gain[chosen] = [np.nan if g is None else g for g in gains]
         near = np.full(rows, -1)
         near[able] = nearest if len(nearest) else -1
         close = np.full(rows, np.nan)
@@ -157,7 +162,6 @@ class _Covering(Ordering):
         ids = keys.get_column("id")
         known = pl.Series(near).replace(-1, None)
         return keys.with_columns(
-            pl.Series("gain", gain, nan_to_null=True),
             pl.Series("similarity", close, nan_to_null=True).clip(-1, 1),
             ids.gather(known).alias("nearest_id"),
         )
@@ -205,7 +209,7 @@ class KeepKCenter(_Covering):
         given: Rows,
         engine: Engine,  # noqa: ARG002 - quick to begin with
     ) -> tuple[Gains, _Choice]:
-        centres = _Centres(vectors, drawn, min(self.n, len(vectors)) + len(given))
+        centres = _Centres(vectors, drawn, min(self.n + AHEAD, len(vectors)) + len(given))
         for row in given.tolist():
             centres.add(row)
         return BEYOND + 1.0 - drawn, centres

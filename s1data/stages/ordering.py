@@ -132,7 +132,7 @@ class Ordering(Selector):
 
     def ranks(self, keys: pl.DataFrame, engine: Engine) -> pl.DataFrame:
         keys = keys.with_columns(preselection.preselected(self.preselect, keys, engine))
-        limits = quotas.limits(self.quota, keys, self.n) if keys.height else []
+        limits = self.limits(keys)
         line = self.line(keys, engine, limits)
         place = _places(line.order, keys.height) if limits and line.order is not None else None
         ranked = line.keys.with_columns(
@@ -148,6 +148,9 @@ class Ordering(Selector):
         )
         return self.outcomes(explained)
 
+    def limits(self, keys: pl.DataFrame) -> list[Limits]:
+        return quotas.limits(self.quota, keys, self.n) if keys.height else []
+
     def line(self, keys: pl.DataFrame, engine: Engine, limits: Sequence[Limits]) -> Line:
         """Takes rows along the order."""
         order, keys = self.order(keys, engine)
@@ -160,18 +163,18 @@ class Ordering(Selector):
             order = np.concatenate([leading, order[~first[order]]])
         if not limits:
             return Line(keys, order[: self.n], order[self.n :], order[self.n :], order)
-        allowance = self.allowance(limits, order, keys.height)
+        allowance = self.allowance(limits, order, keys.height, self.n)
         chosen = np.array([row for row in order.tolist() if allowance.take(row)], dtype=np.intp)
         taken = np.zeros(keys.height, np.bool_)
         taken[chosen] = True
         others = order[~taken[order]]
         return Line(keys, chosen, self._beyond(others, chosen, limits), others, order)
 
-    def allowance(self, limits: Sequence[Limits], able: Places, rows: int) -> Allowance:
-        """Keeps a choice among the key rows ``able`` within the limits."""
+    def allowance(self, limits: Sequence[Limits], able: Places, rows: int, n: int) -> Allowance:
+        """Keeps a choice of ``n`` among the key rows ``able`` within the limits."""
         open_ = np.zeros(rows, np.bool_)
         open_[able] = True
-        return Allowance(self.n, limits, open_, f"stage {self.label}")
+        return Allowance(n, limits, open_, f"stage {self.label}")
 
     def _beyond(self, others: Places, chosen: Places, limits: Sequence[Limits]) -> Places:
         """Those of ``others`` that some larger ``n`` takes: of a fixed quota, until its most."""
@@ -218,11 +221,13 @@ class Ordering(Selector):
     def keeps_if(self, evidence: Evidence) -> dict[str, Any] | None:
         change = super().keeps_if(evidence)
         place = evidence.values.get("in_order")
-        if change is not None or place is None:
+        if change is not None or place is None or evidence.reason in self.edit_reasons:
             return change
         return {"quota": {}} | ({"n": place} if place > self.n else {})
 
     def in_words(self, evidence: Evidence) -> str:
+        if evidence.reason in self.edit_reasons:
+            return super().in_words(evidence)
         shown = {name: _shown(value) for name, value in evidence.values.items()}
         return super().in_words(Evidence(evidence.reason, shown))
 
