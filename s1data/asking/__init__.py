@@ -6,6 +6,7 @@ retries stand behind it. `ask_in_rounds` takes an Asker and rows through it and 
 
 from __future__ import annotations
 
+from s1data.asking.batching import Batching, Wave, waves
 from s1data.asking.known import Replies
 from s1data.asking.lanes import Limits
 from s1data.asking.prices import Price, Prices, read_prices
@@ -18,6 +19,7 @@ from s1data.asking.stopping import NotSent, Stop
 __all__ = [
     "Asked",
     "Backoff",
+    "Batching",
     "Limits",
     "NotSent",
     "Price",
@@ -26,6 +28,8 @@ __all__ = [
     "Served",
     "Session",
     "Stop",
+    "Wave",
     "ask_in_rounds",
     "read_prices",
+    "waves",
 ]

@@ -55,6 +55,16 @@ class Price(Frozen):
             output = output if self.long_output is None else self.long_output
         return (prompt_tokens * prompt + output_tokens * output) / 1e6
 
+    def in_batch(self) -> Price:
+        """The same for a request in a batch job."""
+        longer = {
+            name: value * self.batch
+            for name in ("long_prompt", "long_output")
+            if (value := getattr(self, name)) is not None
+        }
+        changed = {"prompt": self.prompt * self.batch, "output": self.output * self.batch} | longer
+        return self.model_copy(update=changed)
+
     def of(self, reply: Reply) -> float | None:
         """Dollars for a reply by the tokens that the service counted; None where it did not."""
         if reply.prompt_tokens is None or reply.answer_tokens is None:

@@ -38,6 +38,8 @@ class _Boundless:
     def reserve(self, items: Sequence[tuple[str, float]]) -> None:
         pass
 
+    room: float | None = None
+
     def settle(self, items: Sequence[tuple[str, float | None]]) -> None:
         pass
 
@@ -86,11 +88,43 @@ class Purse:
         finally:
             self.let_go()
 
-    def let_go(self) -> None:
-        """Nobody waits for this reservation any more, settled or not."""
-        if not self._counts:
+    @property
+    def busy(self) -> bool:
+        """Whether a reservation is held whose settling may make room."""
+        return self._held > 0
+
+    async def room(self) -> float | None:
+        """Dollars that may still be reserved; None where nobody counts."""
+        return await asyncio.to_thread(lambda: self._budget.room)
+
+    async def unsettled(self) -> set[str]:
+        """Names of items that are reserved and not settled."""
+        return set(await asyncio.to_thread(self._budget.unsettled))
+
+    async def reserve_all(self, items: Sequence[Item]) -> None:
+        """All of them or none; BudgetError, at once, where there is no room."""
+        pairs = [(item.name, item.maximum) for item in items]
+        await asyncio.to_thread(self._budget.reserve, pairs)
+        self._held += len(items) if self._counts else 0
+
+    def take_over(self, count: int) -> None:
+        """Counts reservations of an earlier process as held by this one."""
+        self._held += count if self._counts else 0
+
+    async def settle_all(self, items: Sequence[tuple[str, float | None]]) -> None:
+        """By name; as `settle`, for what was reserved together or by an earlier process."""
+        if items and self._counts:
+            await asyncio.to_thread(self._budget.settle, items)
+
+    async def moved(self) -> None:
+        """Returns when a reservation was let go, or somebody sent all waiting to look again."""
+        await self._moved.wait()
+
+    def let_go(self, count: int = 1) -> None:
+        """Nobody waits for these reservations any more, settled or not."""
+        if not self._counts or not count:
             return
-        self._held -= 1
+        self._held -= count
         self._moves += 1
         self._moved.set()
         self._moved = asyncio.Event()

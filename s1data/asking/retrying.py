@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import tenacity
 from pydantic import Field
 
 from s1data.frozen import Frozen
 from s1data.models import POLICIES, ModelError, Outcome, Reply
+
+T = TypeVar("T")
 
 
 class Backoff(Frozen):
@@ -33,21 +36,21 @@ class Backoff(Frozen):
 
 
 async def retry(
-    send: Callable[[], Awaitable[Reply]],
+    send: Callable[[], Awaitable[T]],
     key: str,
     backoff: Backoff,
     sleep: Callable[[float], Awaitable[None]],
-) -> Reply:
+) -> T:
     """Sends until a reply comes that is not worth another, or its policy says enough.
 
     The last reply is returned, the last ModelError raised; any other error passes at once.
     """
     # Nearly every first sending is the last, and tenacity's way to find out costs as much as
     # reading the reply: it is given only those that are sent again.
-    first: Reply | ModelError | None = None
+    first: T | ModelError | None = None
     try:
         first = await send()
-        if POLICIES[first.outcome].sends == 1:
+        if not isinstance(first, Reply) or POLICIES[first.outcome].sends == 1:
             return first
     except ModelError as error:
         if not error.retryable:
@@ -71,7 +74,7 @@ async def retry(
         retry=again, wait=wait, stop=tenacity.stop_never, sleep=sleep, reraise=True
     )
 
-    async def once() -> Reply:  # a lambda would not be known as asynchronous
+    async def once() -> T:  # a lambda would not be known as asynchronous
         nonlocal first
         before, first = first, None
         if isinstance(before, ModelError):
@@ -86,6 +89,6 @@ def _outcome(state: tenacity.RetryCallState) -> Outcome | None:
         return None
     error = state.outcome.exception()
     if error is None:
-        reply: Reply = state.outcome.result()
-        return reply.outcome
+        got = state.outcome.result()
+        return got.outcome if isinstance(got, Reply) else None
     return error.outcome if isinstance(error, ModelError) else None

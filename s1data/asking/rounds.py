@@ -148,6 +148,9 @@ class _Rounds:
         return Asked(columns, figures, sorted(self.seen), open_, self.session.stopped)
 
     async def _all(self) -> None:
+        if self.session.in_jobs(self.specs):
+            await self._all_in_jobs()
+            return
         running: set[asyncio.Task[None]] = set()
         try:
             for start in range(0, self.rows.height, SLICE):
@@ -176,6 +179,54 @@ class _Rounds:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+
+    async def _all_in_jobs(self) -> None:
+        """A whole round of all rows at a time; rows are held without their replies."""
+        first = await self._pilot()
+        left: dict[str, str] = {}
+        for _ in range(self.asker.max_rounds()):
+            wanted: dict[str, Request] = {}
+            for start in range(first, self.rows.height, SLICE):
+                missing = await self._missing(self.rows.slice(start, SLICE), Replies(self.specs))
+                wanted |= {key: one for key, one in missing.items() if key not in left}
+            if not wanted:
+                break
+            left |= await self.session.ask_in_jobs(list(wanted.values()))
+            if self.session.stopped is not None:
+                break
+        for start in range(first, self.rows.height, SLICE):
+            rows, known = self.rows.slice(start, SLICE), Replies(self.specs)
+            for key, request in (await self._missing(rows, known, count=True)).items():
+                self._leave_open(request, known, left.get(key, "not_sent"))
+            self._finish(start, rows, known)
+
+    async def _pilot(self) -> int:
+        """Asks the first rows by themselves, until it is known what kind of thinking comes.
+
+        A job's replies would all be paid before the first is seen.
+        """
+        done = 0
+        while not self.judged and done < self.rows.height and self.session.stopped is None:
+            rows, known = self.rows.slice(done, BATCH), Replies(self.specs)
+            await self._from_store(rows, known)
+            await self._batch(done, rows, known)
+            done += rows.height
+            self._judge()
+        return done
+
+    async def _missing(
+        self, rows: pl.DataFrame, known: Replies, *, count: bool = False
+    ) -> dict[str, Request]:
+        """Takes in what the store has; returns what is missing, whichever round a row is in."""
+        missing: dict[str, Request] = {}
+        for _ in range(self.asker.max_rounds()):
+            new = {one.key: one for one in self._new(rows, known) if one.key not in missing}
+            found = await self.session.look_up(list(new))
+            self._take(found, known, cached=True, count=count)
+            missing |= {key: one for key, one in new.items() if key not in found}
+            if not found:
+                break
+        return missing
 
     def _at_once(self, wanted: list[Request]) -> int:
         # Twice as many rows as may be in flight: while some wait for their slowest, others send.
@@ -228,8 +279,10 @@ class _Rounds:
         self.open[request.key] = why
         self.used[known.names[request.key]].open[why] += 1
 
-    def _take(self, replies: Mapping[str, Reply], known: Replies, *, cached: bool) -> None:
-        for key, reply in replies.items():
+    def _take(
+        self, replies: Mapping[str, Reply], known: Replies, *, cached: bool, count: bool = True
+    ) -> None:
+        for key, reply in replies.items() if count else ():
             self.used[known.names[key]].add(reply, cached and key not in self.session.got)
         known.add(replies)
 

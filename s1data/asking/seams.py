@@ -14,6 +14,9 @@ class Store(Protocol):
     def get(self, keys: Sequence[str]) -> dict[str, Reply]:
         """Settled replies by key, without their raw bodies."""
 
+    def has(self, keys: Sequence[str]) -> set[str]:
+        """Those of the keys that have a settled reply; nothing of it is read."""
+
     def put(self, replies: Sequence[Reply]) -> None:
         """Durable when it returns."""
 
@@ -29,6 +32,10 @@ class Store(Protocol):
 
 class Budget(Protocol):
     """The part of the spending ledger that asking uses; an item is one sending of a request."""
+
+    @property
+    def room(self) -> float | None:
+        """Dollars that may still be reserved; None without a cap."""
 
     def reserve(self, items: Sequence[tuple[str, float]]) -> None:
         """Durable when it returns; BudgetError, and nothing reserved, where the cap would go."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from s1data.asking.lanes import Lane, Limits
 from s1data.asking.prices import Price
-from s1data.models import Model, ModelSpec, Outcome, Reply
+from s1data.models import Batches, Model, ModelSpec, Outcome, Reply
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,8 @@ class Served:
     limits: Limits = field(default_factory=Limits)
     price: Price | None = None
     """None: it costs nothing, or its cost is not counted."""
+    batches: Batches | None = None
+    """Its batch mode, for a session that has one; see `providers.open_batches`."""
 
 
 @dataclass

@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
+from s1data.asking.batching import Batching
+from s1data.asking.jobs import ask_in_jobs
 from s1data.asking.looping import Loop
 from s1data.asking.preflight import preflight
 from s1data.asking.purse import Item, Purse, reconcile
@@ -24,7 +26,7 @@ from s1data.asking.seams import Budget, Store
 from s1data.asking.served import Line, Served, place
 from s1data.asking.stopping import NotSent, Reason, Stop, stop_for
 from s1data.asking.together import Together
-from s1data.errors import S1DataError
+from s1data.errors import S1DataError, StageError
 from s1data.models import POLICIES, ModelError, Outcome, Reply, Request
 
 T = TypeVar("T")
@@ -51,17 +53,20 @@ class Session:
         *,
         origin: str = "live",
         backoff: Backoff | None = None,
+        batch: Batching | None = None,
     ) -> None:
         self._loop = Loop()
-        self._store = store
-        self._origin = origin
-        self._backoff = backoff or Backoff()
+        self.store = store
+        self.origin = origin
+        self.backoff = backoff or Backoff()
         self._lines: dict[tuple[str, str, str | None, str | None], Line] = {}
         for one in served:
             self._lines.setdefault(place(one.spec), Line(one))
+        self.batching = batch
+        """Batch mode; None: every request is sent by itself."""
         self._asking: dict[str, asyncio.Future[Answer]] = {}
         self._stopping = asyncio.Event()
-        self._purse = Purse(budget, self.stop)
+        self.purse = Purse(budget, self.stop)
         self._keeping = Together[Reply](self._put)
         self.got: set[str] = set()
         """Keys whose replies this session sent for."""
@@ -97,14 +102,14 @@ class Session:
         lines = [
             line for line in self._lines.values() if wanted is None or line.served.name in wanted
         ]
-        self.run(self._check(lines))
+        self.run(self.checked(lines))
 
     def stop(self, stop: Stop) -> NotSent:
         """Ends the sending; returns what every request that was not sent gets. The first counts."""
         if self.stopped is None:
             self.stopped = stop
             self._stopping.set()
-            self._purse.wake()
+            self.purse.wake()
             for line in self._lines.values():
                 line.lane.close()
         return NotSent(self.stopped)
@@ -124,7 +129,7 @@ class Session:
 
     async def look_up(self, keys: Sequence[str]) -> dict[str, Reply]:
         """The settled replies that the store has."""
-        return await asyncio.to_thread(self._store.get, keys) if keys else {}
+        return await asyncio.to_thread(self.store.get, keys) if keys else {}
 
     async def ask_all(self, requests: Sequence[Request]) -> dict[str, Answer]:
         """Reply, error or stop for each request, by key; equal ones are sent once.
@@ -151,6 +156,28 @@ class Session:
             answers[key] = await asyncio.shield(other)
         return answers
 
+    def in_jobs(self, names: Iterable[str]) -> bool:
+        """Whether a round goes as batch jobs: in batch mode, where one of its models has it."""
+        wanted = set(names)
+        return self.batching is not None and any(
+            line.served.batches is not None and line.served.name in wanted
+            for line in self._lines.values()
+        )
+
+    async def ask_in_jobs(self, requests: Sequence[Request]) -> dict[str, str]:
+        """As `ask_all`, in batch jobs; replies stay in the store.
+
+        Models without a batch mode are asked online.
+        Returns why for each request that still has none: an outcome, or ``not_sent``.
+        """
+        if self.batching is None:
+            raise StageError("the session is not in batch mode; make it with batch=Batching(…)")
+        return await ask_in_jobs(self, self.batching, requests)
+
+    def line(self, request: Request) -> Line | None:
+        """What the session keeps for the model of a request; None where nothing serves it."""
+        return self._lines.get(place(request))
+
     async def _ask_mine(self, requests: Mapping[str, Request]) -> dict[str, Answer]:
         answers: dict[str, Answer] = {}
         left = dict(requests)
@@ -163,7 +190,7 @@ class Session:
                 answers.update(await self._gather(send))
             finally:
                 if claimed:
-                    await asyncio.to_thread(self._store.release, sorted(claimed))
+                    await asyncio.to_thread(self.store.release, sorted(claimed))
             left = {key: request for key, request in left.items() if key not in answers}
             if self.stopped is not None:
                 return answers | dict.fromkeys(left, NotSent(self.stopped))
@@ -174,25 +201,25 @@ class Session:
 
     def _claim(self, keys: Sequence[str]) -> tuple[dict[str, Reply], set[str]]:
         """The replies that the store has of the keys, and those of the others that are ours."""
-        found = dict(self._store.get(keys))
+        found = dict(self.store.get(keys))
         left = [key for key in keys if key not in found]
         if not left or self.stopped is not None:
             return found, set()
-        claimed = self._store.claim(left)
+        claimed = self.store.claim(left)
         try:
             # Another process may have stored a reply between the look-up and the claim.
-            return found | self._store.get(sorted(claimed)), claimed
+            return found | self.store.get(sorted(claimed)), claimed
         except BaseException:
-            self._store.release(sorted(claimed))
+            self.store.release(sorted(claimed))
             raise
 
     async def _wait_for_others(self, keys: Sequence[str]) -> dict[str, Reply]:
         # As soon as one of them is free again: it was answered, or is ours to ask.
         while self.stopped is None:
-            busy = await asyncio.to_thread(self._store.waiting, keys)
+            busy = await asyncio.to_thread(self.store.waiting, keys)
             if len(busy) < len(keys):
                 break
-            await self._sleep(POLL)
+            await self.sleep(POLL)
         return await self.look_up(keys)
 
     async def _gather(self, requests: Sequence[Request]) -> dict[str, Answer]:
@@ -218,12 +245,12 @@ class Session:
                 return NotSent(self.stopped)
             # All of them before the first: nobody pays solvers for a run whose teacher has no key.
             if not line.fit:
-                await self._check(list(self._lines.values()))
+                await self.checked()
             reply = await retry(
-                lambda: self._send(line, request, sends), request.key, self._backoff, self._sleep
+                lambda: self._send(line, request, sends), request.key, self.backoff, self.sleep
             )
             if POLICIES[reply.outcome].sends > 1:  # tried often enough: now it is kept
-                await self._keep(line, reply)
+                await self.keep(line, reply)
         except NotSent as stopped:
             return stopped
         except ModelError as error:
@@ -246,9 +273,9 @@ class Session:
             most = line.served.price.maximum(request) if line.served.price else 0.0
             now = datetime.now(UTC).isoformat(timespec="microseconds")
             item = Item(request.key, now, most)
-            await self._purse.reserve(item)
+            await self.purse.reserve(item)
             if self.stopped is not None:
-                await self._purse.settle(item, 0.0)
+                await self.purse.settle(item, 0.0)
                 raise NotSent(self.stopped)
             sends.append(now)
             line.tally.sent += 1
@@ -257,8 +284,8 @@ class Session:
             line.leave()
         # Kept before it is settled: killed between the two, the store knows what it cost.
         if POLICIES[reply.outcome].sends == 1:
-            await self._keep(line, reply)
-        await self._purse.settle(item, reply.usd if line.served.price else 0.0)
+            await self.keep(line, reply)
+        await self.purse.settle(item, reply.usd if line.served.price else 0.0)
         return reply
 
     async def _sent(
@@ -272,10 +299,10 @@ class Session:
             line.tally.outcomes[error.outcome] += 1
             if POLICIES[error.outcome].slows:
                 allowance.slowed(time.monotonic(), start, error.retry_after)
-            await self._purse.settle(item, None if error.billed else 0.0)
+            await self.purse.settle(item, None if error.billed else 0.0)
             raise
         except asyncio.CancelledError:
-            self._purse.let_go()  # sent, and perhaps billed: its reservation stays
+            self.purse.let_go()  # sent, and perhaps billed: its reservation stays
             raise
         now = time.monotonic()
         usd = line.served.price.of(reply) if line.served.price else None
@@ -288,14 +315,15 @@ class Session:
         allowance.used(now, sum(part or 0 for part in parts) - tokens)
         return replace(
             reply,
-            origin=self._origin,
+            origin=self.origin,
             asked=item.asked,
             sends=sends,
             usd=usd,
             seconds=reply.seconds or now - start,
         )
 
-    async def _keep(self, line: Line, reply: Reply) -> None:
+    async def keep(self, line: Line, reply: Reply) -> None:
+        """Returns when the reply is on disk."""
         refused, line.refused = line.refused, []
         if not refused:
             await self._keeping(reply)
@@ -311,7 +339,7 @@ class Session:
         if policy.settled:
             reply = replace(self._made(request, error.outcome, str(error)), sends=sends)
             if line.answered:
-                await self._keep(line, reply)
+                await self.keep(line, reply)
                 return reply
             # A server that refuses everything is set up wrongly: that says nothing of the rows.
             line.refused.append(reply)
@@ -343,9 +371,11 @@ class Session:
                 refused, line.refused = line.refused, []
                 await asyncio.gather(*(self._keeping(one) for one in refused))
         await self._keeping.flush()
-        await self._purse.flush()
+        await self.purse.flush()
 
-    async def _check(self, lines: Sequence[Line]) -> None:
+    async def checked(self, lines: Sequence[Line] | None = None) -> None:
+        """Returns when each model, or those given, has answered its tiny request."""
+        lines = list(self._lines.values()) if lines is None else lines
         new = [line for line in lines if line.checked is None]
         if new:
             task = asyncio.create_task(self._check_within_budget([line.served for line in new]))
@@ -370,13 +400,14 @@ class Session:
         most = sum(price.maximum(asked) for price, asked in tiny)
         now = datetime.now(UTC).isoformat(timespec="microseconds")
         item = Item(f"check-{tiny[0][1].key}", now, most)
-        await self._purse.reserve(item)
+        await self.purse.reserve(item)
         try:
             await preflight(served)
         finally:
-            await self._purse.settle(item, most)
+            await self.purse.settle(item, most)
 
-    async def _sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
+        """Waits; less where the session stops meanwhile."""
         try:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
@@ -384,7 +415,7 @@ class Session:
             return
 
     def _put(self, replies: Sequence[Reply]) -> list[Exception | None]:
-        self._store.put(replies)
+        self.store.put(replies)
         return [None] * len(replies)
 
     def _made(self, request: Request, outcome: Outcome, detail: str) -> Reply:
@@ -395,7 +426,7 @@ class Session:
             request=request.text,
             outcome=outcome,
             detail=detail,
-            origin=self._origin,
+            origin=self.origin,
             sends=0,
         )
 
@@ -404,7 +435,7 @@ class Session:
 
     async def _close(self) -> None:
         await self._keeping.flush()
-        await self._purse.flush()
+        await self.purse.flush()
         await asyncio.gather(*(line.served.model.close() for line in self._lines.values()))
 
 

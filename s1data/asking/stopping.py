@@ -12,7 +12,7 @@ from s1data.models import ModelError, Outcome
 
 Reason = Literal[
     "auth", "not_found", "quota_day", "budget", "interrupted", "silent", "refused",
-    "not_accepted", "no_endpoint", "failed",
+    "not_accepted", "no_endpoint", "batch", "failed",
 ]  # fmt: skip
 
 

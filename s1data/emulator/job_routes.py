@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from s1data.emulator import sending
@@ -34,7 +36,9 @@ class JobRoutes:
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         job = self._jobs.create(request.match_info["model"], await body_of(request))
-        return self._door.told(request, self._jobs.described(job))
+        told = self._door.told(request, self._jobs.described(job))
+        await asyncio.sleep(self._jobs.answer_seconds)
+        return told
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
         """A start without data gives a URL; pieces with their offsets follow there."""

@@ -84,6 +84,11 @@ class Jobs:
         self.files: dict[str, File] = {}
         self.jobs: dict[str, Job] = {}
 
+    @property
+    def answer_seconds(self) -> float:
+        """How late the making of a job is answered."""
+        return self._minds.script.job_answer_seconds
+
     def begin_file(self, name: str | None, kind: str, shown: str | None) -> File:
         """Starts an upload."""
         name = name or f"files/{self._next('file')}"
@@ -173,7 +178,7 @@ class Jobs:
         if job.fate == "partial" and place % 2:
             return {**told, "error": {"code": 13, "message": "An internal error has occurred."}}
         try:
-            asked = gemini.asked(job.model, body, None, "batch")
+            asked = gemini.asked(job.model, body, _sample(key), "batch")
             answer = self._minds.answer(asked, job=job.name)
         except Refused as refused:
             return {**told, "error": {"code": 3, "message": refused.message}}
@@ -193,6 +198,13 @@ class Jobs:
 
 def _inlined(given: dict[str, Any]) -> list[Line]:
     return [(one.get("metadata"), one["request"]) for one in given["requests"]["requests"]]
+
+
+def _sample(key: Any) -> int | None:  # noqa: ANN401 - JSON
+    """Which sample a line is, as the header says it online: what stands after ``#`` in its key."""
+    told = key.get("key") if isinstance(key, dict) else key
+    number = str(told).rpartition("#")[2] if "#" in str(told) else ""
+    return int(number) if number.isdecimal() else None
 
 
 def _stamp(moment: datetime) -> str:

@@ -166,6 +166,9 @@ class Script(Frozen):
         default=(), description="Fates of the first batch jobs; those after them succeed."
     )
     job_seconds: float = Field(default=0.0, ge=0, description="How long a batch job takes.")
+    job_answer_seconds: float = Field(
+        default=0.0, ge=0, description="How late the making of a job is answered; it is there then."
+    )
 
     @model_validator(mode="after")
     def _faults_are_known_shares(self) -> Script:

@@ -7,6 +7,7 @@ returns the other, or raises a `ModelError`.
 
 from __future__ import annotations
 
+from s1data.models.batches import Batches, JobState
 from s1data.models.outcome import POLICIES, Outcome, Policy
 from s1data.models.protocol import Model, ModelError, Scored
 from s1data.models.reply import Reply, Told, TraceKind
@@ -15,6 +16,8 @@ from s1data.models.spec import ModelSpec, Thinking
 
 __all__ = [
     "POLICIES",
+    "Batches",
+    "JobState",
     "Model",
     "ModelError",
     "ModelSpec",

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from s1data.models import Model, ModelSpec
+from s1data.errors import RecipeError
+from s1data.models import Batches, Model, ModelSpec
 
 DEFAULT_TIMEOUT: Final = 1200.0
 """Seconds: 32,768 tokens at 30 a second take 1,092."""
@@ -41,4 +42,18 @@ def open_model(
     return OpenAICompatible(spec, endpoints, key, timeout, name=name)
 
 
-__all__ = ["DEFAULT_TIMEOUT", "open_model"]
+def open_batches(spec: ModelSpec, model: Model) -> Batches:
+    """The batch mode of an open model, whose connection it uses; RecipeError where it has none."""
+    if spec.provider == "gemini":
+        from s1data.providers.gemini import Gemini
+        from s1data.providers.gemini_batch import GeminiBatches
+
+        if isinstance(model, Gemini):
+            return GeminiBatches(model)
+    raise RecipeError(
+        f"model {spec.model}: batch mode is there for gemini only, got {spec.provider}; ask it "
+        "without --batch"
+    )
+
+
+__all__ = ["DEFAULT_TIMEOUT", "open_batches", "open_model"]

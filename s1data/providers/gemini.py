@@ -1,4 +1,4 @@
-"""Gemini through google-genai, async on aiohttp; the only file that imports it.
+"""Gemini through google-genai, async on aiohttp; with `gemini_batch`, the only file to import it.
 
 One client and one aiohttp session each model. The package's own repeats and continuations are
 off: they would pay again without being seen.
@@ -11,7 +11,8 @@ import json
 import os
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from s1data.errors import RecipeError
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from google.genai import errors, types
 
 SERVICE: Final = "https://generativelanguage.googleapis.com"
-_HARMS: Final = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
+HARMS: Final = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
 
 
 class Gemini:
@@ -51,11 +52,11 @@ class Gemini:
                 f"model {spec.model}: gemini takes one endpoint, got {len(endpoints)}; give one"
             )
         given = [*endpoints, *filter(None, [os.environ.get("GOOGLE_GEMINI_BASE_URL")])][:1]
-        self._url = checked_url(given[0], spec.model) if given else SERVICE
-        self._key = find_key(spec, (self._url,), key, name)
+        self.url = checked_url(given[0], spec.model) if given else SERVICE
+        self.key = find_key(spec, (self.url,), key, name)
         self._spec = spec
         self._timeout = timeout
-        self._who = f"model {name or spec.model} at {self._url}"
+        self.who = f"model {name or spec.model} at {self.url}"
         self._open: tuple[genai.Client, aiohttp.ClientSession] | None = None
 
     async def ask(self, request: Request) -> Reply:
@@ -66,8 +67,8 @@ class Gemini:
             if error.outcome is Outcome.BAD_REQUEST:
                 return sending.refused(error)
             raise
-        body = self._key.hide(body)
-        return sending.reply(gemini_bodies.read(body, request, self._who), body)
+        body = self.key.hide(body)
+        return sending.reply(gemini_bodies.read(body, request, self.who), body)
 
     async def score(self, request: Request) -> Scored:
         raise failure(
@@ -78,8 +79,8 @@ class Gemini:
         )
 
     async def check(self) -> None:
-        await reach(self._url, self._who)
-        reply = await in_time(self.ask(tiny_request(self._spec)), self._who)
+        await reach(self.url, self.who)
+        reply = await in_time(self.ask(tiny_request(self._spec)), self.who)
         if reply.outcome is Outcome.BAD_REQUEST:
             raise refused(reply.detail)
 
@@ -94,45 +95,52 @@ class Gemini:
             await session.close()
 
     async def _send(self, request: Request) -> str:
+        client = self.client()
+        with self.typed_errors():
+            async with asyncio.timeout(self._timeout):
+                made = await client.aio.models.generate_content(
+                    model=request.model, contents=request.prompt, config=config(request, self.url)
+                )
+        response = made.sdk_http_response
+        return (response.body if response is not None else None) or ""
+
+    @contextmanager
+    def typed_errors(self) -> Iterator[None]:
+        """Where the package's exceptions end: what is raised within becomes a ModelError."""
         import aiohttp
         import httpx2
         from google.genai import errors
 
-        client = self._client()
         try:
-            async with asyncio.timeout(self._timeout):
-                made = await client.aio.models.generate_content(
-                    model=request.model, contents=request.prompt, config=_config(request, self._url)
-                )
+            yield
         except errors.APIError as error:
             raise self._refusal(error) from None
         except (json.JSONDecodeError, UnicodeDecodeError):
             raise failure(
-                self._who, Outcome.DROPPED, "a body that is not whole JSON", billed=True
+                self.who, Outcome.DROPPED, "a body that is not whole JSON", billed=True
             ) from None
         except (aiohttp.ClientError, httpx2.TransportError, OSError) as error:
-            raise transport_failure(self._who, error) from None
+            raise transport_failure(self.who, error) from None
         except ValueError as error:
             # The package refuses settings before it sends them.
-            got = one_line(self._key.hide(str(error)))
-            raise failure(self._who, Outcome.BAD_REQUEST, got) from None
-        response = made.sdk_http_response
-        return (response.body if response is not None else None) or ""
+            got = one_line(self.key.hide(str(error)))
+            raise failure(self.who, Outcome.BAD_REQUEST, got) from None
 
-    def _client(self) -> genai.Client:
+    def client(self) -> genai.Client:
+        """The package's client, made when it is first wanted."""
         if self._open is None:
             from google import genai
             from google.genai import types
 
             session = _session()
             options = types.HttpOptions(
-                base_url=self._url,
+                base_url=self.url,
                 api_version=self._spec.api_version,
                 timeout=int(self._timeout * 1000),
                 retry_options=types.HttpRetryOptions(attempts=1),
                 aiohttp_client=session,
             )
-            client = genai.Client(vertexai=False, api_key=self._key.value, http_options=options)
+            client = genai.Client(vertexai=False, api_key=self.key.value, http_options=options)
             self._open = client, session
         return self._open[0]
 
@@ -146,15 +154,15 @@ class Gemini:
             outcome = Outcome.AUTH
         if outcome is Outcome.QUOTA_MINUTE and _is_per_day(details):
             outcome = Outcome.QUOTA_DAY
-        cure = cure_of(outcome, self._key.variable)
+        cure = cure_of(outcome, self.key.variable)
         if outcome is Outcome.QUOTA_DAY:
             cure = "run again after midnight Pacific time, when the day's quota is new"
-        got = one_line(self._key.hide(f"{error.code} {error.status or ''}: {message}"))
+        got = one_line(self.key.hide(f"{error.code} {error.status or ''}: {message}"))
         wait = _retry_info(details)
         if wait is None:
             wait = seconds_to_wait(getattr(error.response, "headers", None) or {})
         billed = outcome is Outcome.TIMEOUT
-        return failure(self._who, outcome, got, cure, wait, billed=billed)
+        return failure(self.who, outcome, got, cure, wait, billed=billed)
 
 
 def _is_about_the_account(
@@ -184,11 +192,12 @@ def _retry_info(details: list[dict[str, Any]]) -> float | None:
     return None
 
 
-def _config(request: Request, url: str) -> types.GenerateContentConfig:
+def config(request: Request, url: str) -> types.GenerateContentConfig:
+    """A request's settings in the package's words."""
     from google.genai import types
 
     extra = dict(request.extra)
-    known = {name: extra.pop(name) for name in [*extra] if name in _SAMPLING}
+    known = {name: extra.pop(name) for name in [*extra] if name in SAMPLING}
     thinking = None
     if request.thinking is not None:
         level = request.thinking.level
@@ -203,7 +212,7 @@ def _config(request: Request, url: str) -> types.GenerateContentConfig:
         off = types.HarmBlockThreshold.OFF
         safety = [
             types.SafetySetting(category=types.HarmCategory(f"HARM_CATEGORY_{harm}"), threshold=off)
-            for harm in _HARMS
+            for harm in HARMS
         ]
     return types.GenerateContentConfig(
         system_instruction=request.system,
@@ -223,7 +232,7 @@ def _config(request: Request, url: str) -> types.GenerateContentConfig:
     )
 
 
-_SAMPLING: Final = frozenset({"top_k", "presence_penalty", "frequency_penalty"})
+SAMPLING: Final = frozenset({"top_k", "presence_penalty", "frequency_penalty"})
 """Further settings by the package's names; other ``extra`` fields go into the body as they are."""
 
 

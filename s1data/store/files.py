@@ -66,9 +66,13 @@ def put_in_place(data: bytes, draft: Path, path: Path) -> None:
 
 
 def hold(path: Path) -> int:
-    """Makes a file and holds it for as long as this process lives."""
+    """Makes a file and holds it while this process lives; BlockingIOError if another holds it."""
     handle = open_to_append(path)
-    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise
     return handle
 
 

@@ -82,6 +82,10 @@ class ReplyReader:
         both = fold(pl.concat([rows.select(NARROW), here]))
         return wanted.to_frame().join(both, on="key", how="inner", maintain_order="left")
 
+    def has(self, keys: Sequence[str]) -> set[str]:
+        """Those of the keys that have a settled reply."""
+        return set(self.known(pl.Series(keys, dtype=pl.String))["key"])
+
     def texts(self, keys: pl.Series) -> pl.Series:
         """Thinking and answer, an empty line between, or the one there is; null where unknown."""
         wanted = _unique(keys)

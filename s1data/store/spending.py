@@ -61,6 +61,16 @@ class Spending:
             self._read()
             return self._reserved() / _NANO
 
+    @property
+    def room(self) -> float | None:
+        """Dollars that may still be reserved; None without a cap."""
+        if self.cap is None:
+            return None
+        with self._lock:
+            self._read()
+            left = math.floor(self.cap * _NANO + 0.5) - self._spent - self._reserved()
+            return max(left, 0) / _NANO
+
     def unsettled(self) -> dict[str, float]:
         """Dollars by key of what is reserved and not settled, whoever reserved it."""
         with self._lock:
