@@ -51,7 +51,9 @@ class JobRoutes:
             begun = self._jobs.begin_file(given.get("name"), kind, shown)
             url = f"{base}{request.path}?upload_id={begun.name}"
             headers = {"X-Goog-Upload-URL": url, "X-Goog-Upload-Status": "active"}
-            return self._door.told(request, {}, headers)
+            told = self._door.told(request, {}, headers)
+            await asyncio.sleep(self._jobs.answer_seconds)
+            return told
         file = self._jobs.file(name)
         offset = int(request.headers.get("X-Goog-Upload-Offset") or 0)
         file.extend(offset, await request.read())

@@ -86,7 +86,7 @@ class Jobs:
 
     @property
     def answer_seconds(self) -> float:
-        """How late the making of a job is answered."""
+        """How late an upload and the making of a job are answered, once they are there."""
         return self._minds.script.job_answer_seconds
 
     def begin_file(self, name: str | None, kind: str, shown: str | None) -> File:

@@ -167,7 +167,7 @@ class Script(Frozen):
     )
     job_seconds: float = Field(default=0.0, ge=0, description="How long a batch job takes.")
     job_answer_seconds: float = Field(
-        default=0.0, ge=0, description="How late the making of a job is answered; it is there then."
+        default=0.0, ge=0, description="How late an upload's start and a job's making are answered."
     )
 
     @model_validator(mode="after")
