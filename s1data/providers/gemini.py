@@ -7,6 +7,7 @@ off: they would pay again without being seen.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import re
@@ -54,6 +55,8 @@ class Gemini:
         given = [*endpoints, *filter(None, [os.environ.get("GOOGLE_GEMINI_BASE_URL")])][:1]
         self.url = checked_url(given[0], spec.model) if given else SERVICE
         self.key = find_key(spec, (self.url,), key, name)
+        # Loading the package takes seconds on a busy machine: not those of the check before paying.
+        importlib.import_module("google.genai")
         self._spec = spec
         self._timeout = timeout
         self.who = f"model {name or spec.model} at {self.url}"

@@ -1,6 +1,6 @@
 """Attempts of a generated pool in batch jobs, in this process or in one to be killed.
 
-python -m tests.asking.batches HOME URL ROWS CAP FALLBACK
+python -m tests.asking.batches HOME URL ROWS CAP FALLBACK WAVE
 """
 
 import sys
@@ -49,9 +49,8 @@ def ask(home, url, pool, *, asker=ASKER, spec=SPEC, cap=1e9, batch=True, timeout
 
 if __name__ == "__main__":
     home = Path(sys.argv[1])
-    asked, _ = ask(
-        home, sys.argv[2], rows(int(sys.argv[3])), cap=float(sys.argv[4]), fallback=sys.argv[5]
-    )
+    settings = {"fallback": sys.argv[5], "wave_requests": int(sys.argv[6])}
+    asked, _ = ask(home, sys.argv[2], rows(int(sys.argv[3])), cap=float(sys.argv[4]), **settings)
     asked.columns.write_parquet(home / "out.parquet")
     why = asked.stopped.message if asked.stopped else ""
     sys.stdout.write(f"{len(asked.open)} {why}\n")
