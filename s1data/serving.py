@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import polars as pl
 
-from s1data.acting import cache_home
+from s1data.acting import replies_home
 from s1data.asking import Asked, Limits, Price, Prices, Served, Session, ask_in_rounds, read_prices
 from s1data.errors import BudgetError, RecipeError, RunError, nearest
 from s1data.models import POLICIES, ModelError, ModelSpec
@@ -27,11 +27,6 @@ REHEARSAL: Final = "rehearsal"
 """Folder of a run that holds the replies and the spending of its rehearsal."""
 _REHEARSED_KEY: Final = "rehearsal"
 ANSWERS: Final = [outcome.value for outcome, policy in POLICIES.items() if policy.answers]
-
-
-def replies_home() -> Path:
-    """Where replies are kept for all runs: ``replies`` in `s1data.acting.cache_home`."""
-    return cache_home() / "replies"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +46,7 @@ class Means:
     timeout: float = DEFAULT_TIMEOUT
     """Seconds for one request."""
     store: Path | None = None
-    """Home of the reply store; `replies_home` unless given."""
+    """Home of the reply store; `s1data.acting.replies_home` unless given."""
     rehearsal: bool = False
     """The endpoints are emulated: replies stay in the run, and everything says so."""
 

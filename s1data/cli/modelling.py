@@ -28,11 +28,10 @@ def setting_options(command: Command) -> Command:
         click.option("--max-tokens", type=click.IntRange(min=1), metavar="N",
                      help="Most tokens of a reply, thinking included."),
         click.option("--thinking", metavar="BUDGET|LEVEL",
-                     help="Ask for thoughts (Gemini): tokens, -1 for the model's own choice, or "
-                     "minimal, low, medium, high."),
+                     help="Gemini's thoughts: tokens, -1 (its choice), or low, medium, high."),
         click.option("--seed", type=int, help="Sampling seed, where the server has one."),
         click.option("--extra", multiple=True, metavar="KEY=VALUE",
-                     help="A further field of the request; VALUE is JSON, else text."),
+                     help="A further field of the request, as top_k=20."),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)

@@ -50,10 +50,20 @@ def recipe_options(command: Command) -> Command:
 
 
 def asking_options(command: Command) -> Command:
-    """What models are asked with; `means_of` makes of it what the library takes."""
+    """What a recipe's models are asked with; `means_of` makes of it what the library takes."""
+    model = click.option(
+        "--model",
+        "models",
+        multiple=True,
+        metavar="NAME=URL[,URL]",
+        help="Where a model of the recipe is served; NAME alone is its own service.",
+    )
+    return model(spending_options(command))
+
+
+def spending_options(command: Command) -> Command:
+    """The same but for the models' addresses."""
     options = (
-        click.option("--model", "models", multiple=True, metavar="NAME=URL[,URL]",
-                     help="Where a model of the recipe is served; NAME alone is its own service."),
         click.option("--max-usd", type=click.FloatRange(min=0), metavar="DOLLARS",
                      help="The most that the run may cost, over all its resumes."),
         click.option("--no-price", is_flag=True, help="Count no cost for models without a price."),

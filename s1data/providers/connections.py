@@ -87,7 +87,8 @@ def find_key(spec: ModelSpec, urls: tuple[str, ...], key: str | None, name: str 
             urls and all(map(is_loopback, urls))
         ):
             return Key(NO_KEY, variable)  # one's own server asks for none
-        raise failure(f"model {spec.model}", Outcome.AUTH, "no key", f"set {variable}")
+        others = "".join(f", or {one}" for one in general[-1:] if one != variable)
+        raise failure(f"model {spec.model}", Outcome.AUTH, "no key", f"set {variable}{others}")
     if not found.isascii() or not found.isprintable() or " " in found:
         raise failure(
             f"model {spec.model}",

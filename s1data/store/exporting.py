@@ -42,29 +42,39 @@ FORMATS: Final = (".parquet", ".jsonl", ".ndjson")
 def export(store: ReplyReader, out: Path, where: pl.Expr = EVERY) -> int:
     """Writes the replies for which ``where`` holds; returns how many. Without one, no file.
 
-    ``where`` is over the columns of `ReplyReader.known`. The file is whole or not there. StoreError
-    where it cannot be written, or would be of a format that is none of `FORMATS`.
+    ``where`` is over the columns of `ReplyReader.known`. Raises as `write`.
     """
-    writers = {".parquet": _parquet, ".jsonl": _lines, ".ndjson": _lines}
-    write = writers.get(out.suffix.lower())
-    if write is None:
+    if store.narrow().filter(where).is_empty():
+        return 0
+    counted = _Counted(store, where)
+    write(iter(counted), COLUMNS, out)
+    return counted.rows
+
+
+def write(frames: Iterator[pl.DataFrame], schema: pl.Schema, out: Path) -> None:
+    """Writes frames to a Parquet or JSONL file as they come; the file is whole or not there.
+
+    StoreError where it cannot be written, or its name ends in none of `FORMATS`.
+    """
+    if out.suffix.lower() not in FORMATS:
         raise StoreError(f"{out}: wanted a name that ends in {', '.join(FORMATS)}")
     draft = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    counted = _Counted(store, where)
     try:
         with draft.open("wb") as file:
-            write(counted, file)
+            if out.suffix.lower() == ".parquet":
+                _parquet(frames, schema, file)
+            else:
+                for frame in frames:
+                    frame.write_ndjson(file)
             file.flush()
             os.fsync(file.fileno())
-        if counted.rows:
-            draft.replace(out)
+        draft.replace(out)
     except (OSError, pl.exceptions.PolarsError) as error:
         said = str(error).splitlines() or [type(error).__name__]
         why = (error.strerror if isinstance(error, OSError) else None) or said[0]
         raise StoreError(f"{out}: could not be written: {why}; nothing was left there") from error
     finally:
         draft.unlink(missing_ok=True)
-    return counted.rows
 
 
 class _Counted:
@@ -99,7 +109,7 @@ def _asked(request: str | None) -> tuple[Any, ...]:
 _DEFAULTS: Final = (("prompt", None), ("system", None), ("sample", 0), ("rung", 0))
 
 
-def _parquet(frames: _Counted, file: IO[bytes]) -> None:
+def _parquet(frames: Iterator[pl.DataFrame], schema: pl.Schema, file: IO[bytes]) -> None:
     def source(
         with_columns: list[str] | None,
         predicate: pl.Expr | None,
@@ -109,11 +119,6 @@ def _parquet(frames: _Counted, file: IO[bytes]) -> None:
         del with_columns, predicate, n_rows, batch_size  # a sink wants all of everything
         yield from frames
 
-    register_io_source(source, schema=COLUMNS).sink_parquet(
+    register_io_source(source, schema=schema).sink_parquet(
         file, compression="zstd", compression_level=3, row_group_size=GROUP_ROWS
     )
-
-
-def _lines(frames: _Counted, file: IO[bytes]) -> None:
-    for frame in frames:
-        frame.write_ndjson(file)
