@@ -129,6 +129,11 @@ class Run:
             items, on=["benchmark", "item"], how="left", maintain_order="left"
         )
 
+    def _repr_html_(self) -> str:
+        from s1data.report.notebook import html
+
+        return html(self)
+
     def _finished_or_refuse(self) -> None:
         if not self.finished:
             raise RunError(f"{self.path}: the run is not finished; resume it with s1data run")

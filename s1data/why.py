@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -77,13 +77,17 @@ class Way:
             for line in step.verdicts:
                 yield f"  {'':<24} {line}"
             if step.settings:
-                sets = " ".join(
-                    f"--set {shlex.quote(f'{step.label}.{k}={digest.canonical_json(v)}')}"
-                    for k, v in step.settings.items()
-                )
-                yield f"  {'':<24} kept here with {sets}"
+                yield f"  {'':<24} kept here with {as_set(step.label, step.settings)}"
             elif step.fate == "dropped" and step.label != "read":
                 yield f"  {'':<24} no setting of this stage would have kept it"
+
+
+def as_set(label: str, settings: Mapping[str, Any]) -> str:
+    """``--set label.field=value …``, ready for a shell."""
+    return " ".join(
+        f"--set {shlex.quote(f'{label}.{field}={digest.canonical_json(value)}')}"
+        for field, value in settings.items()
+    )
 
 
 def visible(text: str, most: int) -> str:
@@ -126,11 +130,12 @@ def ways(
             f"{run.path}: no question with {asked} was read; give the first digits of an "
             "id, the exact text with --text, or the ledger's row number with --row"
         )
-    lost = [_unread(line, read) for line in unread.iter_rows(named=True)]
+    lost = [way_of_unread(line, read) for line in unread.iter_rows(named=True)]
     return lost + [_way(run, done, rows[i]) for i in range(rows.height)]
 
 
-def _unread(line: dict[str, Any], read: Checkpoint) -> Way:
+def way_of_unread(line: dict[str, Any], read: Checkpoint) -> Way:
+    """The way of a line that never became a row: a line of the reading's ``dropped``."""
     evidence = json.loads(line["evidence"] or "{}")
     files = read.record["sources"].get(line["source"], {}).get("files", ())
     if 1 <= evidence.get("file", 0) <= len(files):
@@ -183,14 +188,14 @@ def _past(stage: Stage, checkpoint: Checkpoint, row: pl.DataFrame) -> tuple[Step
     if isinstance(stage, Selector):
         line = _line(checkpoint, "ranks", number)
         chosen = line["reason"][0] is None
-        words, settings = _said(stage, line["reason"][0], line["evidence"][0])
+        words, settings = said(stage, line["reason"][0], line["evidence"][0])
         fate = "selected" if chosen else "dropped"
         return Step(label, fate, words, line["reason"][0], None if chosen else settings), row
     if isinstance(stage, Filter | GlobalFilter):
         line = _line(checkpoint, "dropped", number)
         if line.is_empty():
             return _kept(stage, checkpoint, row)
-        words, settings = _said(stage, line["reason"][0], line["evidence"][0])
+        words, settings = said(stage, line["reason"][0], line["evidence"][0])
         return Step(label, "dropped", words, line["reason"][0], settings), row
     return Step(label, "not known"), row
 
@@ -239,9 +244,13 @@ def _line(checkpoint: Checkpoint, name: str, row: int) -> pl.DataFrame:
     return checkpoint.read(name, where=pl.col("row") == row)
 
 
-def _said(
+def said(
     stage: Filter | GlobalFilter | Selector, reason: str | None, evidence: str | None
 ) -> tuple[str, dict[str, Any] | None]:
+    """Evidence (canonical JSON) in words, and the change of the stage's fields that would keep.
+
+    Without a reason the row was kept: its evidence as it is, and no change.
+    """
     given = json.loads(evidence) if evidence else {}
     values = {**dict.fromkeys(stage.evidence), **given}
     if reason is None:
@@ -264,7 +273,7 @@ def _future(stages: tuple[Stage, ...], row: pl.DataFrame) -> Iterator[Step]:
                 yield Step(stage.label, "would keep")
                 continue
             line = outcome.dropped
-            words, settings = _said(stage, line["reason"][0], line["evidence"][0])
+            words, settings = said(stage, line["reason"][0], line["evidence"][0])
             yield Step(stage.label, "would drop", words, line["reason"][0], settings)
             return
         why = (

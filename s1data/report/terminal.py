@@ -1,0 +1,123 @@
+"""The report's figures as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from s1data.report import shown
+from s1data.why import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_MOST_LINES = 10
+
+
+def show(said: Mapping[str, Any], console: Console) -> None:
+    """Prints the summary that `summary.of` made."""
+    from rich.text import Text
+
+    kind = "rehearsal" if said["rehearsal"] else "live"
+    rows = said["rows"]
+    asked = f" of {shown.n(rows['asked_for'])} asked for" if rows["asked_for"] else ""
+    cost = "" if said["usd"] is None else f", {shown.usd(said['usd'])} for models"
+    console.print(Text(visible(said["title"], 400), style="bold"))
+    console.print(f"version {said['version']}, {kind}, finished {shown.when(said['finished'])}")
+    console.print(
+        f"{shown.n(rows['read'])} rows read, {shown.n(rows['selected'])} selected{asked}, "
+        f"{shown.n(rows['dropped'])} dropped, {shown.seconds(said['stage_seconds'])}{cost}"
+    )
+    for table in _tables(said):
+        console.print()
+        console.print(table)
+
+
+def _tables(said: Mapping[str, Any]) -> Iterator[Table]:
+    yield _table(
+        "Where the rows went",
+        ("stage", "in", "dropped", "out", "reasons", "seconds"),
+        [
+            (
+                stage["stage"],
+                stage["rows_in"],
+                stage["dropped"],
+                stage["rows_out"],
+                ", ".join(f"{shown.n(v)} {shown.words(k)}" for k, v in stage["reasons"].items()),
+                f"{stage['seconds']:,.1f}",
+            )
+            for stage in said["funnel"]
+        ],
+    )
+    for name in ("domain", "source", "source_type", "licence"):
+        lines = said["distributions"].get(name, [])
+        if len(lines) > 1:
+            before, after = (sum(line[k] for line in lines) or 1 for k in ("before", "after"))
+            cells = [
+                (
+                    line["name"],
+                    line["before"],
+                    shown.share(line["before"] / before),
+                    line["after"],
+                    shown.share(line["after"] / after),
+                )
+                for line in lines[:_MOST_LINES]
+            ]
+            more = len(lines) - len(cells)
+            title = f"{shown.words(name)} (first {len(cells)} of {len(lines)})" if more else name
+            yield _table(title, (name, "before", "share", "selected", "share "), cells)
+    lengths = [
+        (shown.words(name), found["median_before"], found["median_after"])
+        for name, found in said["distributions"].items()
+        if isinstance(found, dict)
+    ]
+    if lengths:
+        yield _table("Median lengths", ("of", "before", "selected"), lengths)
+    yield from _judged(said)
+
+
+def _judged(said: Mapping[str, Any]) -> Iterator[Table]:
+    solvers = [
+        (line["solver"], *line["before"].values(), *line["after"].values())
+        for line in said["distributions"].get("difficulty", [])
+    ]
+    if solvers:
+        heads = ("solver", "right", "wrong", "undecided")
+        chosen = ("selected: right", "wrong ", "undecided ")
+        yield _table("Attempts", (*heads, *chosen), solvers)
+    if said["grading"]:
+        yield _table(
+            "Verdicts by method",
+            ("of", "method", "right", "wrong", "undecided"),
+            [tuple(m.values()) for m in said["grading"]],
+        )
+    for stage in said["contamination"]:
+        title = f"{stage['stage']}: benchmark items found"
+        yield _table(
+            title,
+            ("benchmark", "method", "items", "rows", "only this method"),
+            [tuple(line.values()) for line in stage["counts"]],
+        )
+    if said["models"]:
+        names = shown.columns_of(said["models"])
+        cells = [(m["model"], *(shown.cell(m.get(k), k) for k in names)) for m in said["models"]]
+        yield _table("Models", ("model", *map(shown.words, names)), cells)
+
+
+def _table(title: str, heads: Sequence[str], lines: Sequence[Sequence[object]]) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for place, head in enumerate(heads):
+        number = place > 0 and all(isinstance(line[place], int | float | None) for line in lines)
+        share = head.strip() in ("share", "seconds")
+        table.add_column(head.strip(), justify="right" if number or share else "left")
+    for line in lines:
+        cells = [
+            shown.n(v) if isinstance(v, int | float) else visible(str(v or ""), 80) for v in line
+        ]
+        table.add_row(*map(Text, cells))
+    return table
