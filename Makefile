@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint con
 # More for pytest: make test ARGS="-k duplicates -x"
 ARGS ?=
 
-.PHONY: quickstart test slow real lint types imports wheel-smoke bench audit ci
+.PHONY: browser screenshots quickstart test slow real lint types imports wheel-smoke bench audit ci
 
 quickstart: $(VENV)/quickstart.stamp  ## a curated set of 100 from generated questions
 	$(BIN)/s1data run quickstart
@@ -20,6 +20,13 @@ slow: $(VENV)/dev.stamp  ## the proofs that take minutes; those on real question
 
 real: $(VENV)/dev.stamp  ## the runs on the real questions, every question embedded by the encoder
 	S1DATA_REAL_ALL=1 $(BIN)/python -m pytest -m real -s $(ARGS)
+
+browser:  ## Debian's chromium, which the tests of the report drive
+	@command -v chromium >/dev/null || { apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium fonts-dejavu-core; }
+
+screenshots: $(VENV)/dev.stamp browser  ## pictures of the quickstart's report, for docs/
+	$(BIN)/python docs/screenshots.py $(ARGS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -39,6 +39,7 @@ def test_no_command_is_there_before_its_time():
         "push",
         "recipes",
         "replies",
+        "report",
         "run",
         "schema",
         "stages",

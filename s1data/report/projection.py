@@ -1,8 +1,10 @@
 """The map: embeddings laid out in two dimensions, the same each time.
 
 t-SNE by openTSNE from a start by principal components, on one thread, since sums in another order
-would move points. Beyond `MOST` points a sample is laid out: every selected row, and of the dropped
-ones as many of each stage and reason as their share.
+would move points. Beyond `MOST` points a sample is shown: every selected row, and of the dropped
+ones as many of each stage and reason as their share. Beyond `LANDMARKS` a sample of the sample is
+laid out, and every other point is placed among the ten of these that it is most like, so that a
+large pool costs seconds and not minutes.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from s1data.embedding import VectorCache, encoder_of
 from s1data.report.facts import Facts
 
 MOST: Final = 20_000
+LANDMARKS: Final = 4_000
+_NEIGHBOURS: Final = 10
 _FEWEST: Final = 5
 _COMPONENTS: Final = 50
 _GRID: Final = 65_535
@@ -46,9 +50,16 @@ class Layout:
             if shown < of
             else f"The {shown:,} questions that were embedded. "
         )
+        placed = (
+            f"{LANDMARKS:,} of them are laid out, the others placed among those that they are most "
+            "like. "
+            if shown > LANDMARKS
+            else ""
+        )
         return (
-            f"{sample}Questions that stand near each other are alike to the encoder; distances "
-            "between far groups mean little (t-SNE). Large points with an outline were selected."
+            f"{sample}{placed}Questions that stand near each other are alike to the encoder; "
+            "distances between far groups mean little (t-SNE). Large points with an outline were "
+            "selected."
         )
 
 
@@ -68,7 +79,8 @@ def lay_out(facts: Facts) -> Layout | str:
             "running the recipe again makes them anew."
         )
     shown = sample(rows, MOST)
-    places = project(vectors.get(shown["embedding"]))
+    first = shown["row"].is_in(sample(shown, LANDMARKS)["row"].implode())
+    places = project(vectors.get(shown["embedding"]), first.to_numpy())
     points = shown.select("row", right=_share_right(shown)).with_columns(
         x=pl.Series(places[:, 0]), y=pl.Series(places[:, 1])
     )
@@ -91,23 +103,32 @@ def sample(rows: pl.DataFrame, most: int) -> pl.DataFrame:
     return pl.concat([chosen, few]).sort("row")
 
 
-def project(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """Shape (len(vectors), 2), from 0 to 65,535 with the same scale on both axes."""
+def project(
+    vectors: npt.NDArray[np.float32], first: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """Shape (len(vectors), 2), each axis from 0 to 65,535; ``first`` says which are laid out."""
     import openTSNE
     from openTSNE import initialization
     from sklearn.decomposition import PCA
 
     most = min(_COMPONENTS, *vectors.shape)
-    narrow = PCA(most, svd_solver="full").fit_transform(vectors.astype(np.float64))
-    start = initialization.pca(narrow, random_state=0)
+    narrow = PCA(most, svd_solver="covariance_eigh").fit_transform(vectors.astype(np.float64))
     tsne = openTSNE.TSNE(
-        perplexity=min(30, max(1, (len(narrow) - 1) / 3)),
-        initialization=start,
-        n_iter=350,
+        perplexity=min(30, max(1, (first.sum() - 1) / 3)),
+        initialization=initialization.pca(narrow[first], random_state=0),
+        early_exaggeration_iter=150,
+        n_iter=250,
+        neighbors="exact",
         random_state=0,
         n_jobs=1,
     )
-    flat = np.asarray(tsne.fit(narrow))
+    laid = tsne.fit(narrow[first])
+    flat = np.empty((len(narrow), 2))
+    flat[first] = laid
+    if not first.all():
+        flat[~first] = laid.prepare_partial(
+            narrow[~first], initialization="weighted", k=_NEIGHBOURS
+        )
     low, high = flat.min(axis=0), flat.max(axis=0)
     scaled = (flat - low) / np.maximum(high - low, 1e-9)
     places: npt.NDArray[np.int64] = np.rint(scaled * _GRID).astype(np.int64)

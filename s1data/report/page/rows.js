@@ -40,6 +40,7 @@ function options(id, names, shown = (name) => name) {
 /* The row numbers that pass all filters, found in slices; a newer search ends an older one. */
 async function search() {
   const turn = (explorer.turn += 1);
+  document.documentElement.dataset.searching = "true";
   const { core } = explorer;
   const want = Object.fromEntries(FIELDS.map((field) => [field, byId(field).value]));
   const terms = want.q.toLowerCase().split(/\s+/).filter(Boolean);
@@ -59,6 +60,7 @@ async function search() {
     }
   }
   if (turn !== explorer.turn) return;
+  delete document.documentElement.dataset.searching;
   explorer.found = found;
   explorer.at = found.length ? 0 : -1;
   byId("list").scrollTop = 0;
@@ -73,7 +75,7 @@ function matches(row, terms) {
   if (!explorer.lower[n] && explorer.texts[n]) explorer.lower[n] = explorer.texts[n].map((text) => text.toLowerCase());
   const text = explorer.lower[n]?.[row % size] ?? "";
   const id = idOf(row);
-  return terms.every((term) => text.includes(term) || id.startsWith(term));
+  return terms.every((term) => text.includes(term) || (term.length >= 4 && id.startsWith(term)));
 }
 
 function draw() {

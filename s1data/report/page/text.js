@@ -53,7 +53,11 @@ function* visible(text) {
 }
 
 const waiting = [];
+let setting = false;
 async function typeset() {
+  if (setting) return;
+  setting = true;
+  await breath(); /* until what was just made stands in the page */
   for (let until = performance.now() + SLICE; waiting.length; ) {
     const [element, tex, display] = waiting.shift();
     if (element.isConnected) {
@@ -68,6 +72,7 @@ async function typeset() {
       until = performance.now() + SLICE;
     }
   }
+  setting = false;
 }
 
 function maths(source, tex, display) {
