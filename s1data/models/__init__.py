@@ -8,13 +8,17 @@ returns the other, or raises a `ModelError`.
 from __future__ import annotations
 
 from s1data.models.batches import Batches, JobState
-from s1data.models.outcome import POLICIES, Outcome, Policy
+from s1data.models.outcome import CUT, POLICIES, Outcome, Policy
 from s1data.models.protocol import Model, ModelError, Scored
 from s1data.models.reply import Reply, Told, TraceKind
 from s1data.models.request import Request
 from s1data.models.spec import ModelSpec, Thinking
+from s1data.models.whole import MARK, OPENS, joined, split
 
 __all__ = [
+    "CUT",
+    "MARK",
+    "OPENS",
     "POLICIES",
     "Batches",
     "JobState",
@@ -29,4 +33,6 @@ __all__ = [
     "Thinking",
     "Told",
     "TraceKind",
+    "joined",
+    "split",
 ]

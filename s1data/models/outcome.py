@@ -82,3 +82,6 @@ POLICIES: Final[dict[Outcome, Policy]] = {
     Outcome.DROPPED: Policy(sends=6),
 }
 """What is done about each outcome; every outcome has its line."""
+
+CUT: Final = ("cut_thinking", "cut_answering", "length", "max_tokens", "MAX_TOKENS", "cut")
+"""How a reply ends that reached its limit: by our own outcomes, and by words of others' records."""

@@ -16,10 +16,9 @@ from s1data import pool
 from s1data.graders import cascade, choice, workers
 from s1data.graders.extraction import final_answer
 from s1data.graders.protocol import UNDECIDED
+from s1data.models import CUT
 from s1data.stage import LABEL, Engine, GlobalEnricher, Table
 
-CUT: Final = ("length", "max_tokens", "MAX_TOKENS", "cut")
-"""How replies that reached their limit end."""
 WEAK: Final = ("choice", "last_maths", "whole", "last_number")
 """Rules that find the last thing said: in a cut reply that is no answer."""
 ARTEFACT: Final[dict[str, pl.DataType]] = {

@@ -1,8 +1,9 @@
 """How often each solver is right, with how sure that is, and filters over it.
 
-A verdict of true or false counts; a cut attempt (finish length) and one without a verdict count
-neither way. The posterior is Beta(1 + successes, 1 + failures). It does not depend on when one
-stopped asking; the raw rate does, and is biased upwards where asking ended with the first success.
+A verdict of true or false counts; a cut attempt (`s1data.models.CUT`) and one without a verdict
+count neither way. The posterior is Beta(1 + successes, 1 + failures). It does not depend on when
+one stopped asking; the raw rate does, and is biased upwards where asking ended with the first
+success.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pydantic import Field, model_validator
 
 from s1data import pool
 from s1data.errors import StageError
+from s1data.models import CUT
 from s1data.stage import Engine, Evidence, Filter, GlobalEnricher, Table
 
 
@@ -51,7 +53,7 @@ class AddPassRates(GlobalEnricher):
     def columns_of(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rates of rows, which depend on nothing but their attempts."""
         placed = rows.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("place"), "attempts")
-        counts = pl.col("verdict").is_not_null() & (pl.col("finish").fill_null("") != "length")
+        counts = pl.col("verdict").is_not_null() & ~pl.col("finish").is_in(CUT).fill_null(False)
         each = (
             placed.filter(pl.col("attempts").list.len() > 0)
             .explode("attempts")

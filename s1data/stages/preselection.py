@@ -33,7 +33,10 @@ class Preselect(Frozen):
         default=None, description="What `length_over` counts; the selector's own unless given."
     )
     right: str | None = Field(
-        default=None, min_length=1, description="Boolean column that is true of the row."
+        default=None,
+        pattern=r"^[^.\s][^.]*(\.[^.\s][^.]*)?$",
+        description="Boolean column that is true of the row, or `column.field` for one that is "
+        "true in a list of structs: `traces.verdict`, a trace whose answer is right.",
     )
     in_input: str | None = Field(
         default=None,
@@ -55,7 +58,7 @@ class Preselect(Frozen):
         """Columns that the conditions read, but for the selector's own length."""
         sources = ("source_type",) if self.source_type or self.source_contains else ()
         length = (lengths.column(self.length_from),) if self.length_from else ()
-        return (*sources, *length, *((self.right,) if self.right else ()))
+        return (*sources, *length, *((lengths.column(self.right),) if self.right else ()))
 
     def matches(self, rows: pl.DataFrame, length_from: str | None) -> pl.Expr:
         """Boolean, never null: whether a row meets every condition but `in_input`."""
@@ -70,7 +73,10 @@ class Preselect(Frozen):
         if self.length_over is not None and of is not None:
             conditions.append(lengths.length(rows, of) > self.length_over)
         if self.right:
-            conditions.append(pl.col(self.right))
+            name, path, field = self.right.partition(".")
+            inside = pl.element().struct.field(field)
+            some = pl.col(name).list.eval(inside).list.any() if path else pl.col(name)
+            conditions.append(some)
         return pl.all_horizontal(conditions).fill_null(False)
 
 
@@ -90,9 +96,10 @@ def problems(
 ) -> Iterator[Problem]:
     """What keeps the rules from being applied, given the columns here and those of the inputs."""
     for rule in rules:
-        dtype = columns.get(rule.right) if rule.right else None
-        if dtype is not None and dtype != pl.Boolean:
-            yield Problem("preselect", "a Boolean column for right", f"{rule.right}: {dtype}")
+        dtype = columns.get(lengths.column(rule.right)) if rule.right else None
+        if rule.right and dtype is not None and not _true_or_false(rule.right, dtype):
+            wanted = "a Boolean column for right, or column.field of Booleans in structs"
+            yield Problem("preselect", wanted, f"{rule.right}: {dtype}")
         if rule.length_from:
             for problem in lengths.problems(rule.length_from, columns):
                 yield Problem("preselect", problem.wanted, problem.got)
@@ -119,3 +126,12 @@ def preselected(rules: Rules, keys: pl.DataFrame, engine: Engine) -> pl.Series:
             meets &= keys.get_column("id").is_in(earlier.implode())
         found |= meets
     return found.alias("preselected")
+
+
+def _true_or_false(right: str, dtype: pl.DataType) -> bool:
+    _, path, field = right.partition(".")
+    if not path:
+        return dtype == pl.Boolean
+    if not isinstance(dtype, pl.List) or not isinstance(dtype.inner, pl.Struct):
+        return False
+    return any(one.name == field and one.dtype == pl.Boolean for one in dtype.inner.fields)

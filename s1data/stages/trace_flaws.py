@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from s1data.graders.extraction import final_answer
+from s1data.models import CUT
 from s1data.stages.languages import foreign_script, language
 
-MARK: Final = "\n</think>\n"
 FOUND_CHARS: Final = 120
 
 FLAWS: Final[dict[str, str]] = {
@@ -49,17 +49,6 @@ class Trace:
     """Whether ``tokens`` is a guess from the number of characters."""
 
 
-def joined(thinking: str | None, answer: str | None) -> str:
-    """Thinking and answer as the one text that is stored; `split` takes it apart again."""
-    return f"<think>\n{thinking}{MARK}{answer or ''}" if thinking else answer or ""
-
-
-def split(text: str) -> tuple[str, str]:
-    """Thinking and answer of a stored text."""
-    thinking, mark, answer = text.rpartition(MARK)
-    return (thinking.removeprefix("<think>\n"), answer) if mark else ("", text)
-
-
 def flaws_of(trace: Trace, max_tokens: int) -> Iterator[tuple[str, str]]:
     """Each flaw of a trace once, with what was found."""
     rules = (
@@ -90,7 +79,7 @@ _OPEN_END: Final = re.compile(
 
 
 def _cut(trace: Trace) -> str | None:
-    if trace.finish in ("length", "max_tokens", "MAX_TOKENS"):
+    if trace.finish in CUT:
         return f"finish {trace.finish}"
     tail = (trace.answer.strip() or trace.thinking.strip())[-200:]
     if not trace.answer.strip() and tail and not re.search(r"[.!?)\]}\"'*`$。\u201d]$", tail):

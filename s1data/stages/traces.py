@@ -15,10 +15,11 @@ import polars as pl
 from pydantic import Field
 
 from s1data import digest, pool
+from s1data.models import joined, split
 from s1data.stage import LABEL, Engine, Evidence, Filter, GlobalEnricher, Problem, Table
 from s1data.stages import recorded
 from s1data.stages.columns import By, Columns, missing_columns, pool_ids, question_key, sound
-from s1data.stages.trace_flaws import Trace, flaws_of, joined, split
+from s1data.stages.trace_flaws import Trace, flaws_of
 
 CHARS_PER_TOKEN: Final = 4
 """What a token is taken for where none are recorded; right to a third for English reasoning."""

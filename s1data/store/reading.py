@@ -12,7 +12,7 @@ from typing import Final
 
 import polars as pl
 
-from s1data.models import Reply
+from s1data.models import MARK, OPENS, Reply
 from s1data.store import writers
 from s1data.store.parts import Parts
 from s1data.store.rows import (
@@ -87,14 +87,15 @@ class ReplyReader:
         return set(self.known(pl.Series(keys, dtype=pl.String))["key"])
 
     def texts(self, keys: pl.Series) -> pl.Series:
-        """Thinking and answer, an empty line between, or the one there is; null where unknown."""
+        """Each reply as one text, as `s1data.models.joined` has it; null where unknown."""
         wanted = _unique(keys)
         columns = ["key", "outcome", "asked", "thinking", "answer"]
         here = to_frame(self._in_journals(wanted).values()).select(columns)
         rows = fold(pl.concat([self.parts.read(wanted, columns), here]))
         thinking, answer = pl.col("thinking"), pl.col("answer")
-        whole = pl.concat_str([thinking, answer], separator="\n\n", ignore_nulls=True)
-        text = pl.when(thinking.is_null() & answer.is_null()).then(None).otherwise(whole)
+        thought = thinking.fill_null("").str.strip_chars() != ""
+        whole = pl.concat_str([pl.lit(OPENS), thinking, pl.lit(MARK), answer.fill_null("")])
+        text = pl.when(thought).then(whole).otherwise(answer)
         return (
             keys.cast(pl.String)
             .alias("key")

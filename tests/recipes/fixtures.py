@@ -80,7 +80,7 @@ def recorded_attempts(folder):
     }
 
 
-def s1k(folder):
+def s1k_recorded(folder):
     rows = questions(3000)
     draw = random.Random(6)
     kinds = ["qfq/openaimath/Algebra", "qq8933/AIME_1983_2024", "Idavidrein/gpqa", "other", "other"]
@@ -109,3 +109,36 @@ def s1k(folder):
         "features": folder / "features.parquet",
         "benchmarks": benchmarks,
     }
+
+
+def s1k(folder):
+    """Fewer rows than the recipe is made for: its models are asked over HTTP, one by one."""
+    rows = questions(500)
+    kinds = ["qfq/openaimath/Algebra", "qq8933/AIME_1983_2024", "Idavidrein/gpqa", "other", "other"]
+    for i, row in enumerate(rows):
+        row["source_type"] = kinds[i % 5]
+        if i % 31 == 7:
+            row["question"] += " ![Image](x.png)"
+    benchmarks = _benchmarks(rows, folder)
+    pl.DataFrame(rows).write_parquet(folder / "pool.parquet")
+    return {"pool": folder / "pool.parquet", "benchmarks": benchmarks}
+
+
+def s1k_1_1(folder):
+    rows = questions(220)
+    pl.DataFrame(rows).write_parquet(folder / "set.parquet")
+    return {"set": folder / "set.parquet"}
+
+
+CHANGED = {"s1k": {"keep.n": 60}}
+"""What is set differently, so that a fixture is done in seconds."""
+SCRIPT = {
+    "seed": 1,
+    "models": {
+        "Qwen/*": {"role": "solver", "skill": 0.2},
+        "gemini-2.5-flash": {"trace": "summary"},
+        "deepseek-ai/*": {"role": "teacher"},
+    },
+    "faults": {"cut_thinking": 0.03, "recitation": 0.02},
+}
+"""Models of a rehearsal: solvers that leave enough unsolved, and what a teacher may run into."""

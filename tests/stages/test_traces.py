@@ -6,8 +6,9 @@ import pytest
 from s1data import pool
 from s1data.acting import act, with_places
 from s1data.engine import LocalEngine
+from s1data.models import joined, split
 from s1data.recipe import Pipeline
-from s1data.stages.trace_flaws import Trace, flaws_of, joined, split
+from s1data.stages.trace_flaws import Trace, flaws_of
 from s1data.stages.traces import AddRecordedTraces, AddTraceChecks, DropBadTraces
 
 QUESTION = "How many apples does Ann have after she gives 3 of her 7 apples away?"

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s1data.errors import BudgetError, StoreError
-from s1data.models import Outcome, Reply
+from s1data.models import Outcome, Reply, joined
 from s1data.store.replies import ReplyStore
 from s1data.store.spending import Spending
 
@@ -33,7 +33,7 @@ def test_what_is_put_is_there_at_once_and_after_reopening(tmp_path):
     with ReplyStore(tmp_path) as store:
         assert store.get(["b"])["b"].outcome is Outcome.SAFETY
         texts = store.texts(pl.Series(["b", "a", "x"]))
-        assert texts.to_list() == [None, "Hm.\n\n4", None]
+        assert texts.to_list() == [None, joined("Hm.", "4"), None]
 
 
 def test_an_open_reply_is_refused(tmp_path):
