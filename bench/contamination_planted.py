@@ -1,15 +1,20 @@
-"""What `drop_contaminated` finds of benchmark items that someone has worked on.
+"""What each method finds of benchmark items that someone has worked on.
 
     python -m bench.contamination_planted
 
 Of MATH-500 and GSM8K's test items every second one is the reference. Recall: the share of planted
 copies of those that are matched with their own item. False positives: the share of planted copies
 of the other half, which are not in the reference, that are matched with anything. Each
-transformation is a pool of its own. Then, for each benchmark, the recall of items whose text is in
-the real pool after normalisation. Needs the real questions in ../shared/data or $S1DATA_REAL.
+transformation is a pool of its own. Near vectors are asked for on every sixth item only, since
+they take the most time. Then, for each benchmark, the recall of items whose text is in the real
+pool after normalisation. Needs the real questions in ../shared/data or $S1DATA_REAL, and the
+encoder of the extra ``quickstart``.
 """
 
 from __future__ import annotations
+
+import tempfile
+from pathlib import Path
 
 import polars as pl
 
@@ -17,36 +22,48 @@ from bench.ngram8 import REAL
 from bench.parts.transformations import TRANSFORMATIONS, planted
 from s1data.acting import act, with_places
 from s1data.engine import LocalEngine
-from s1data.stages.contamination import DropContaminated
-from s1data.stages.matching import MATCHES, METHODS
+from s1data.stages.annotating import AddContamination
+from s1data.stages.matching import METHODS
+from s1data.stages.vectors import AddEmbedding
 
 BENCHMARKS = ("math500", "gsm8k_test")
-THRESHOLDS = (0.7, 0.8, 0.85, 0.9, 0.95)
+FORMS = (*METHODS[:-1], "template", "fuzzy")
+THRESHOLDS = {"fuzzy": (0.7, 0.8, 0.85, 0.9, 0.95), "embedding": (0.7, 0.8, 0.9, 0.95)}
+SIXTH = 6
 
 
 def matched(pool: pl.DataFrame, inputs: dict[str, pl.DataFrame], fuzzy: float) -> pl.DataFrame:
-    """row, item, method and score of all matches."""
+    """row, item, method and score of all matches by all methods but embedding."""
     engine = LocalEngine(read=inputs.__getitem__, vectors_home=REAL)
-    stage = DropContaminated(against=tuple(inputs), methods=METHODS, fuzzy_score=fuzzy)
-    found = act(stage, with_places(pool), engine).artefact
-    return pl.DataFrame(schema=MATCHES) if found is None else found
+    stage = AddContamination(against=tuple(inputs), methods=FORMS, fuzzy_score=fuzzy)
+    return act(stage, with_places(pool), engine).artefact
 
 
-def shares(copies: pl.DataFrame, reference: pl.DataFrame) -> list[str]:
+def near(pool: pl.DataFrame, inputs: dict[str, pl.DataFrame], home: Path) -> pl.DataFrame:
+    """row, item, method and score of all near vectors."""
+    engine = LocalEngine(read=inputs.__getitem__, vectors_home=home)
+    rows = act(AddEmbedding(also=tuple(inputs)), with_places(pool), engine).kept
+    least = min(THRESHOLDS["embedding"])
+    stage = AddContamination(against=tuple(inputs), methods=("embedding",), embedding_score=least)
+    return act(stage, rows, engine).artefact
+
+
+def shares(found: pl.DataFrame, copies: pl.DataFrame, methods: tuple[str, ...]) -> list[str]:
     """Recall / false positives in per cent, for each method and threshold."""
-    found = matched(copies.select("question"), {"half": reference}, min(THRESHOLDS))
     copies = copies.with_row_index("row").with_columns(pl.col("row").cast(pl.UInt32))
     hits = found.join(copies.select("row", "own"), on="row")
     inside, outside = copies["own"].count(), copies["own"].null_count()
     cells = []
-    forms = [(m, None) for m in METHODS if m != "fuzzy"] + [("fuzzy", t) for t in THRESHOLDS]
-    for method, least in forms:
-        of = hits.filter(
-            (pl.col("method") == method) & (pl.col("score") >= least if least else True)
-        )
-        right = of.filter(pl.col("own") == pl.col("item"))["row"].n_unique()
-        wrong = of.filter(pl.col("own").is_null())["row"].n_unique()
-        cells.append(f"{100 * right / max(inside, 1):.0f} / {100 * wrong / max(outside, 1):.1f}")
+    for method in methods:
+        for least in THRESHOLDS.get(method, (None,)):
+            of = hits.filter(
+                (pl.col("method") == method) & (pl.col("score") >= least if least else True)
+            )
+            right = of.filter(pl.col("own") == pl.col("item"))["row"].n_unique()
+            wrong = of.filter(pl.col("own").is_null())["row"].n_unique()
+            cells.append(
+                f"{100 * right / max(inside, 1):.0f} / {100 * wrong / max(outside, 1):.1f}"
+            )
     return cells
 
 
@@ -55,17 +72,26 @@ def changes() -> None:
         pl.read_parquet(REAL / f"benchmarks/{b}.parquet", columns=["question"]) for b in BENCHMARKS
     ]
     questions = pl.concat(frames)["question"].to_list()
-    reference = pl.DataFrame({"question": questions[::2]})
+    inputs = {"half": pl.DataFrame({"question": questions[::2]})}
     names = [(str(i), q) for i, q in enumerate(questions)]
-    rows = [(t, int(i) // 2 if int(i) % 2 == 0 else None, q) for t, i, q in planted(names)]
-    schema = {"by": pl.String, "own": pl.UInt32, "question": pl.String}
+    rows = [(t, int(i), int(i) // 2 if int(i) % 2 == 0 else None, q) for t, i, q in planted(names)]
+    schema = {"by": pl.String, "at": pl.UInt32, "own": pl.UInt32, "question": pl.String}
     copies = pl.DataFrame(rows, schema=schema, orient="row")
-    head = [m for m in METHODS if m != "fuzzy"] + [f"fuzzy {t}" for t in THRESHOLDS]
-    print("| transformation (copies) |", " | ".join(head), "|")
-    print("|---" * (len(head) + 1) + "|")
-    for name in TRANSFORMATIONS:
-        own = copies.filter(pl.col("by") == name)
-        print(f"| {name} ({own.height:,}) |", " | ".join(shares(own, reference)), "|")
+    heads = [
+        f"{method} {least}" if least else method
+        for method in (*FORMS, "embedding")
+        for least in THRESHOLDS.get(method, (None,))
+    ]
+    print("| transformation (copies) |", " | ".join(heads), "|")
+    print("|---" * (len(heads) + 1) + "|")
+    with tempfile.TemporaryDirectory() as folder:
+        for name in TRANSFORMATIONS:
+            own = copies.filter(pl.col("by") == name)
+            found = matched(own.select("question"), inputs, min(THRESHOLDS["fuzzy"]))
+            some = own.filter(pl.col("at") // 2 % SIXTH == 0)
+            vague = near(some.select("question"), inputs, Path(folder))
+            cells = shares(found, own, FORMS) + shares(vague, some, ("embedding",))
+            print(f"| {name} ({own.height:,}) |", " | ".join(cells), "|", flush=True)
 
 
 def known() -> None:
@@ -75,12 +101,12 @@ def known() -> None:
     }
     found = matched(pl.read_parquet(REAL / "pool.parquet", columns=["question"]), inputs, 0.85)
     same = found.filter(pl.col("method") == "normalised").select("row", "benchmark", "item")
-    print("| benchmark (items in the pool) |", " | ".join(METHODS), "|")
-    print("|---" * (len(METHODS) + 1) + "|")
+    print("| benchmark (items in the pool) |", " | ".join(FORMS), "|")
+    print("|---" * (len(FORMS) + 1) + "|")
     for name in inputs:
         there = same.filter(pl.col("benchmark") == name)
         of = found.join(there, on=["row", "benchmark", "item"], how="semi")
-        cells = [str(of.filter(pl.col("method") == m)["item"].n_unique()) for m in METHODS]
+        cells = [str(of.filter(pl.col("method") == m)["item"].n_unique()) for m in FORMS]
         print(f"| {name} ({there['item'].n_unique()}) |", " | ".join(cells), "|")
 
 
