@@ -203,3 +203,28 @@ def test_on_a_full_disk_nothing_acknowledged_is_lost_and_it_goes_on_when_there_i
             assert store.check().damaged == []
     finally:
         subprocess.run(["umount", str(disk)], check=False)
+
+
+def test_a_reader_that_compactions_overtake_misses_nothing(tmp_path):
+    """Parts that it listed are gone before it reads them; their replies stand in a later one."""
+    done = []
+
+    def write():
+        with ReplyStore(tmp_path, roll_bytes=1) as store:
+            for number in range(40):
+                store.put([reply(f"k{number}", 1)])
+                done.append(f"k{number}")
+                if number % 2:
+                    store.compact()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        while writer.is_alive():
+            keys = list(done)
+            with ReplyStore(tmp_path) as store:
+                assert set(store.get(keys)) == set(keys)
+                assert {key for frame in store.frames() for key in frame["key"]} >= set(keys)
+    finally:
+        writer.join()
+    assert len(done) == 40
