@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint con
 # More for pytest: make test ARGS="-k duplicates -x"
 ARGS ?=
 
-.PHONY: browser screenshots quickstart test slow real lint types imports wheel-smoke bench audit ci
+.PHONY: browser screenshots quickstart test slow real lint types imports wheel-smoke bench bench-peers audit ci
 
 quickstart: $(VENV)/quickstart.stamp  ## a curated set of 100 from generated questions
 	$(BIN)/s1data run quickstart
@@ -44,6 +44,14 @@ wheel-smoke: $(VENV)/dev.stamp  ## build the wheel, install it elsewhere, run it
 bench: $(VENV)/dev.stamp  ## every benchmark; one alone: .venv/bin/python -m bench.NAME
 	@set -e; for file in bench/[a-z]*.py; do name=$$(basename $$file .py); \
 	  echo "== bench.$$name"; $(BIN)/python -m bench.$$name; done
+
+bench-peers: $(VENV)/dev.stamp  ## the same questions through other libraries, each in an environment of its own
+	@set -e; for peer in bespokelabs-curator distilabel; do \
+	  test -e .bench-peers/$$peer/ready && continue; \
+	  $(PYTHON) -m venv .bench-peers/$$peer; \
+	  .bench-peers/$$peer/bin/python -m pip install --disable-pip-version-check -r bench/peers/$$peer.txt; \
+	  touch .bench-peers/$$peer/ready; done
+	$(BIN)/python -m bench.peers .bench-peers
 
 audit: $(VENV)/dev.stamp  ## every case that was read and classed, with its texts: make audit ARGS=duplicates
 	$(BIN)/python -m tests.audit.show $(ARGS)

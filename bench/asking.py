@@ -1,96 +1,48 @@
-"""What asking costs the asker: both providers beside plain aiohttp, 64 requests in flight.
+"""What asking costs the asker, beside a plain aiohttp loop: 64 requests in flight.
 
-    python -m bench.asking
+    python -m bench.asking [REQUESTS]
 
-A server in a process of its own answers at once, or after 50 ms; its CPU is not counted. Each way
-of asking sends the same question and reads a reply of 15 kB; the ways take turns, and the best of
-several rounds counts. Requests per second say little on a busy machine; CPU per request, as a ratio
-to plain aiohttp in the same run, says more.
+A server in a process of its own answers with 2 KB or 20 KB, at once or after 50 ms; its CPU is not
+counted. Asked are: a plain loop, each provider alone, and the whole way of an Asker through a
+session into a new reply store. The ways take turns, and the best of several rounds counts. At once,
+it is the CPU of the asker or of the server that sets the pace, whichever is more; after 50 ms it is
+the server's wait, as with every real one, until the asker's CPU is used up.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
+import sys
+import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
-from multiprocessing.connection import Connection
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
 
 import aiohttp
-from aiohttp import web
+import polars as pl
 
+from bench.parts.answering import server
+from s1data.asking import Served, Session, ask_in_rounds
 from s1data.models import Model, ModelSpec, Outcome, Request
 from s1data.providers import open_model
+from s1data.stages.asked_traces import AddTraces
+from s1data.store.replies import ReplyStore
 
+REQUESTS = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
 IN_FLIGHT, ROUNDS = 64, 3
-WAITS = {"instant": (0.0, 800), "50 ms": (0.05, 800)}
 PROMPT = "What is the sum of the first 30 odd numbers?"
-THINKING, ANSWER = "One and three make four. " * 600, "It is \\boxed{900}. " * 20
-USAGE = {"prompt_tokens": 12, "completion_tokens": 4000}
-CHAT = json.dumps(
-    {
-        "choices": [
-            {
-                "message": {"content": ANSWER, "reasoning_content": THINKING},
-                "finish_reason": "stop",
-            }
-        ],
-        "usage": USAGE,
-    }
-)
-GEMINI = json.dumps(
-    {
-        "candidates": [
-            {
-                "content": {"parts": [{"text": THINKING}, {"text": ANSWER}]},
-                "finishReason": "STOP",
-            }
-        ],
-        "usageMetadata": {"thoughtsTokenCount": 3900, "candidatesTokenCount": 100},
-    }
-)
+PROVIDERS = ("openai_compatible", "gemini")
+PLAIN = "plain aiohttp"
 Ask = Callable[[int], Awaitable[object]]
+Cost = tuple[float, float]
+"""Wall and CPU seconds."""
 
 
-def serve(told: Connection, wait: float) -> None:
-    """Answers until it is terminated."""
-
-    async def answer(request: web.Request) -> web.Response:
-        await request.read()
-        if wait:
-            await asyncio.sleep(wait)
-        body = CHAT if request.path.endswith("completions") else GEMINI
-        return web.Response(text=body, content_type="application/json")
-
-    async def run() -> None:
-        app = web.Application()
-        app.router.add_post("/{tail:.*}", answer)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, backlog=512).start()
-        told.send(runner.addresses[0][1])
-        await asyncio.Event().wait()
-
-    asyncio.run(run())
-
-
-@contextmanager
-def server(wait: float) -> Iterator[str]:
-    """The URL of a server that answers after so many seconds."""
-    mine, its = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=serve, args=(its, wait))
-    process.start()
-    try:
-        yield f"http://127.0.0.1:{mine.recv()}"
-    finally:
-        process.terminate()
-        process.join()
-
-
-async def measured(ask: Ask, requests: int) -> tuple[float, float]:
-    """(wall, CPU) seconds of so many requests."""
+async def measured(ask: Ask, requests: int) -> Cost:
+    """What so many requests cost."""
     numbers = iter(range(requests))
 
     async def line() -> None:
@@ -103,54 +55,86 @@ async def measured(ask: Ask, requests: int) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def by_model(model: Model, spec: ModelSpec) -> Ask:
-    """Asks through a provider."""
-
-    async def ask(number: int) -> None:
-        reply = await model.ask(Request(**dict(spec), prompt=PROMPT, sample=number))
-        if reply.outcome is not Outcome.OK:
-            raise SystemExit(f"bench.asking: wanted ok, got {reply.outcome}")
-
-    return ask
+def spec_of(provider: str) -> ModelSpec:
+    return ModelSpec.model_validate({"provider": provider, "model": "m-thinking"})
 
 
-async def run(url: str, requests: int) -> dict[str, tuple[float, float]]:
-    """The best (wall, CPU) of each way of asking."""
-    async with AsyncExitStack() as stack:
-        connector = aiohttp.TCPConnector(limit=0)
-        session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
+def opened(provider: str, url: str) -> Model:
+    return open_model(spec_of(provider), [url if provider == "gemini" else f"{url}/v1"], "a-key")
 
-        async def plain(_: int) -> object:
-            message = {"role": "user", "content": PROMPT}
+
+async def plain(url: str) -> Cost:
+    """The loop that anybody writes first."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def ask(number: int) -> object:
+            message = {"role": "user", "content": f"{PROMPT} {number}"}
             body = {"model": "m-thinking", "messages": [message]}
             async with session.post(f"{url}/v1/chat/completions", json=body) as response:
                 return json.loads(await response.text())
 
-        ways: dict[str, Ask] = {"plain aiohttp": plain}
-        for provider in ("openai_compatible", "gemini"):
-            spec = ModelSpec.model_validate({"provider": provider, "model": "m-thinking"})
-            model = open_model(spec, [url + "/v1" if provider != "gemini" else url], "a-key")
-            stack.push_async_callback(model.close)
-            ways[provider] = by_model(model, spec)
-        found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-        for _ in range(ROUNDS):
-            for name, ask in ways.items():
-                found[name].append(await measured(ask, requests))
-    return {name: (min(w for w, _ in of), min(c for _, c in of)) for name, of in found.items()}
+        return await measured(ask, REQUESTS)
+
+
+async def alone(provider: str, url: str) -> Cost:
+    """A provider without limits, store or repeats."""
+    async with AsyncExitStack() as stack:
+        model = opened(provider, url)
+        given: dict[str, Any] = {"provider": provider, "model": "m-thinking"}
+        stack.push_async_callback(model.close)
+
+        async def ask(number: int) -> None:
+            reply = await model.ask(Request(**given, prompt=f"{PROMPT} {number}"))
+            if reply.outcome is not Outcome.OK:
+                raise SystemExit(f"bench.asking: wanted ok, got {reply.outcome}")
+
+        return await measured(ask, REQUESTS)
+
+
+def whole(provider: str, url: str) -> Cost:
+    """An Asker's rows through a session into a store, every reply on disk before it counts."""
+    spec = spec_of(provider)
+    rows = pl.DataFrame({"question": [f"{PROMPT} {number}" for number in range(REQUESTS)]})
+    asker = AddTraces(teachers=("teacher",))
+    with tempfile.TemporaryDirectory() as folder, ReplyStore(Path(folder) / "store") as store:
+        served = Served(name="teacher", spec=spec, model=opened(provider, url))
+        with Session([served], store) as session:
+            wall, cpu = time.perf_counter(), time.process_time()
+            asked = ask_in_rounds(asker, rows, {"teacher": spec}, session)
+            cost = time.perf_counter() - wall, time.process_time() - cpu
+        if asked.open:
+            raise SystemExit(f"bench.asking: {len(asked.open)} requests got no reply")
+    return cost
+
+
+def ways(url: str) -> dict[str, Callable[[], Cost]]:
+    """Each way of asking, by name."""
+    found: dict[str, Callable[[], Cost]] = {PLAIN: lambda: asyncio.run(plain(url))}
+    for provider in PROVIDERS:
+        found[provider] = lambda provider=provider: asyncio.run(alone(provider, url))  # type: ignore[misc]
+        found[f"{provider}, session, store"] = lambda provider=provider: whole(provider, url)  # type: ignore[misc]
+    return found
 
 
 def main() -> None:
     """Prints the figures."""
-    for name, (wait, requests) in WAITS.items():
-        with server(wait) as url:
-            found = asyncio.run(run(url, requests))
-        plain = found["plain aiohttp"][1]
-        print(f"answers: {name}; {requests} requests, {IN_FLIGHT} in flight")
-        for way, (wall, cpu) in found.items():
-            print(
-                f"  {way:18} {requests / wall:6.0f} requests/s"
-                f" {1000 * cpu / requests:6.2f} ms CPU each {cpu / plain:5.1f} x"
-            )
+    for wait in (0.0, 0.05):
+        for size in (2_000, 20_000):
+            costs: dict[str, list[Cost]] = {}
+            with server(wait, size) as url:
+                for _ in range(ROUNDS):
+                    for name, way in ways(url).items():
+                        costs.setdefault(name, []).append(way())
+            when = f"after {1000 * wait:.0f} ms" if wait else "at once"
+            print(f"{size // 1000} KB {when}; {REQUESTS} requests, {IN_FLIGHT} in flight")
+            pace, least = (min(part) for part in zip(*costs[PLAIN], strict=True))
+            for name, of in costs.items():
+                wall, cpu = (min(part) for part in zip(*of, strict=True))
+                print(
+                    f"  {name:34} {REQUESTS / wall:6.0f} requests/s {pace / wall:5.2f} of plain"
+                    f" {1000 * cpu / REQUESTS:6.2f} ms CPU each {cpu / least:5.1f} x",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -121,6 +121,8 @@ class _Rounds:
         self.progress = progress
         self.used = {name: _Used() for name in self.specs}
         self.parts: dict[int, pl.DataFrame] = {}
+        self.missing: dict[int, int] = {}
+        """Batches under way or to come, by the start of their slice."""
         self.seen: set[str] = set()
         self.open: dict[str, str] = {}
         self.given_up: dict[str, Reply] = {}
@@ -159,14 +161,14 @@ class _Rounds:
                 wanted = await self._from_store(rows, known)
                 if not wanted:
                     self._finish(start, rows, known)
+                    self._count(rows.height)
                     continue
+                self.missing[start] = -(-rows.height // BATCH)
                 at_once = self._at_once(wanted)
                 for at in range(0, rows.height, BATCH):
                     if not self.judged:
                         self._judge()
-                    task = asyncio.create_task(
-                        self._batch(start + at, rows.slice(at, BATCH), known)
-                    )
+                    task = asyncio.create_task(self._part(start, rows, at, known))
                     running.add(task)
                     most = 1 if not self.judged else at_once
                     while len(running) >= most:
@@ -244,7 +246,16 @@ class _Rounds:
                 return missing
         return []
 
-    async def _batch(self, start: int, rows: pl.DataFrame, known: Replies) -> None:
+    async def _part(self, start: int, rows: pl.DataFrame, at: int, known: Replies) -> None:
+        batch = rows.slice(at, BATCH)
+        await self._batch(batch, known)
+        self.missing[start] -= 1
+        if not self.missing[start]:
+            # For all of the slice at once: a frame of 8 rows costs as much to make as one of 512.
+            self._finish(start, rows, known)
+        self._count(batch.height)
+
+    async def _batch(self, rows: pl.DataFrame, known: Replies) -> None:
         for _ in range(self.asker.max_rounds()):
             # What was not sent waits for the next run; what was given up is known by now.
             new = [request for request in self._new(rows, known) if request.key not in self.open]
@@ -262,7 +273,6 @@ class _Rounds:
                     if not POLICIES[got.outcome].stops:
                         self.given_up[key] = _given_up(requests[key], got)
                         known.add({key: self.given_up[key]})
-        self._finish(start, rows, known)
 
     def _new(self, rows: pl.DataFrame, known: Replies) -> list[Request]:
         wanted = {request.key: request for request in self.asker.requests(rows, known)}
@@ -288,7 +298,9 @@ class _Rounds:
 
     def _finish(self, start: int, rows: pl.DataFrame, known: Replies) -> None:
         self.parts[start] = self.asker.columns(rows, known)
-        self.done += rows.height
+
+    def _count(self, rows: int) -> None:
+        self.done += rows
         if self.progress is not None:
             self.progress(self.done, self.rows.height)
 
