@@ -152,8 +152,9 @@ class ReplyReader:
 
 
 def _unique(keys: Sequence[str] | pl.Series) -> pl.Series:
-    series = keys if isinstance(keys, pl.Series) else pl.Series(list(keys), dtype=pl.String)
-    return series.cast(pl.String).drop_nulls().unique(maintain_order=True).alias("key").rechunk()
+    if isinstance(keys, pl.Series):
+        return keys.cast(pl.String).drop_nulls().unique(maintain_order=True).alias("key").rechunk()
+    return pl.Series("key", list(dict.fromkeys(keys)), dtype=pl.String)
 
 
 def _without_bodies(reply: Reply) -> Reply:
