@@ -161,7 +161,6 @@ class _Rounds:
                 wanted = await self._from_store(rows, known)
                 if not wanted:
                     self._finish(start, rows, known)
-                    self._count(rows.height)
                     continue
                 self.missing[start] = -(-rows.height // BATCH)
                 at_once = self._at_once(wanted)
@@ -211,7 +210,8 @@ class _Rounds:
         while not self.judged and done < self.rows.height and self.session.stopped is None:
             rows, known = self.rows.slice(done, BATCH), Replies(self.specs)
             await self._from_store(rows, known)
-            await self._batch(done, rows, known)
+            await self._batch(rows, known)
+            self._finish(done, rows, known)
             done += rows.height
             self._judge()
         return done
@@ -252,7 +252,7 @@ class _Rounds:
         self.missing[start] -= 1
         if not self.missing[start]:
             # For all of the slice at once: a frame of 8 rows costs as much to make as one of 512.
-            self._finish(start, rows, known)
+            self.parts[start] = self.asker.columns(rows, known)
         self._count(batch.height)
 
     async def _batch(self, rows: pl.DataFrame, known: Replies) -> None:
@@ -298,6 +298,7 @@ class _Rounds:
 
     def _finish(self, start: int, rows: pl.DataFrame, known: Replies) -> None:
         self.parts[start] = self.asker.columns(rows, known)
+        self._count(rows.height)
 
     def _count(self, rows: int) -> None:
         self.done += rows
