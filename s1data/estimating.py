@@ -9,13 +9,14 @@ width.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Protocol
 
 import polars as pl
 
-from s1data.asking import Limits, Price, Replies
+from s1data.asking import Batching, Limits, Price, Replies, Wave, waves
+from s1data.asking.batching import Cost
 from s1data.asking.prices import prompt_bound
 from s1data.errors import BudgetError
 from s1data.models import ModelSpec
@@ -30,6 +31,16 @@ BYTES_PER_TOKEN: Final = (2.0, 4.0, 6.0)
 """Fewest, usual and most bytes of a token of a prompt, for mathematics in English."""
 
 Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class InJobs:
+    """What is asked in batch jobs."""
+
+    models: frozenset[str]
+    batching: Batching
+    room: float | None
+    """Dollars that are left of the budget; None without one."""
 
 
 class Known(Protocol):
@@ -61,10 +72,13 @@ class Estimate:
     """Where the price is that of one's own GPUs."""
     basis: str
     """What the intervals come from, in words."""
+    waves: tuple[Wave, ...] | None = None
+    """Batch jobs, if each costs what is expected; None where it is asked online."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
+        told = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
+        return told | {"waves": None if self.waves is None else [asdict(w) for w in self.waves]}
 
     def __str__(self) -> str:
         new = self.requests - self.cached
@@ -80,6 +94,8 @@ class Estimate:
             if self.hours:
                 said.append(f"{_span(self.hours)} hours")
             said.append(self.basis)
+            if self.waves is not None:
+                said.append(_waves_said(self.waves, new))
         return f"{self.model}: {'; '.join(said)}"
 
 
@@ -90,11 +106,17 @@ def estimate(
     store: Known,
     prices: Mapping[str, Price | None],
     limits: Mapping[str, Limits],
+    jobs: InJobs | None = None,
 ) -> list[Estimate]:
     """One estimate for each model that ``asker`` would ask about ``rows``.
 
     ``prices`` and ``limits`` are by the recipe's name of the model.
     """
+    in_jobs = jobs.models if jobs else frozenset[str]()
+    prices = {
+        name: price.in_batch() if price and name in in_jobs else price
+        for name, price in prices.items()
+    }
     wanted = _requests(asker, rows, specs, prices)
     held = store.known(wanted["key"]).select("key", *_TOLD)
     wanted = wanted.join(held, on="key", how="left", maintain_order="left")
@@ -110,8 +132,28 @@ def estimate(
             sample = every.filter(model=spec.model, provider=spec.provider)
             basis = f"from {sample.height:,} replies of this model in the store"
         new = mine.filter(pl.col("outcome").is_null())
-        found.append(_estimate(name, mine, new, sample, basis, prices[name], limits[name]))
+        one = _estimate(name, mine, new, sample, basis, prices[name], limits[name])
+        if jobs is not None and name in in_jobs:
+            one = replace(one, hours=None, waves=_waves(new, one.usd, jobs))
+        found.append(one)
     return found
+
+
+def _waves(new: pl.DataFrame, usd: Interval | None, jobs: InJobs) -> tuple[Wave, ...]:
+    """Batch jobs of the requests, each costing its share of the middle of what is expected."""
+    share = sum(usd) / 2 / new.height if usd and new.height else 0.0
+    most = new["most_usd"].fill_null(0.0)
+    costs = [Cost(m, min(share, m), n) for m, n in zip(most, new["bytes"], strict=True)]
+    return tuple(waves(costs, jobs.room, jobs.batching))
+
+
+def _waves_said(found: Sequence[Wave], requests: int) -> str:
+    number = f"{len(found)} batch job{'' if len(found) == 1 else 's'}"
+    shown = ", ".join(f"{one.requests:,} (up to ${_short(one.maximum)})" for one in found[:5])
+    more = ", …" if len(found) > 5 else ""
+    left = requests - sum(one.requests for one in found)
+    lacking = f"; {left:,} requests do not fit under --max-usd" if left else ""
+    return f"{number}{': ' + shown if shown else ''}{more}{lacking}"
 
 
 _TOLD: Final = ("outcome", "prompt_tokens", "thinking_tokens", "answer_tokens", "seconds")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ import polars as pl
 
 from s1data import digest, pool, reading
 from s1data.acting import cache_home, shown_columns
-from s1data.asking import Limits, read_prices
+from s1data.asking import Batching, Limits, read_prices
 from s1data.checkpoint import Checkpoint, Shelf, difference
 from s1data.consulting import left_open
 from s1data.engine import LocalEngine
-from s1data.estimating import Estimate, estimate
+from s1data.estimating import Estimate, InJobs, estimate
 from s1data.preparing import Prepared, prepare
+from s1data.providers import has_batches
 from s1data.recipe import Pipeline
 from s1data.run import Run
 from s1data.serving import Means, Serving
@@ -144,7 +145,9 @@ def _asking(
     else:
         rows = known.load(known.columns)
     found = []
-    with Serving(specs, means, home) as serving:
+    in_jobs = frozenset(name for name, spec in specs.items() if means.batch and has_batches(spec))
+    # A pilot is small and waited for: it is asked online.
+    with Serving(specs, replace(means, batch=False), home) as serving:
         for stage, exact in waiting:
             lacking = [name for name in stage.needs if name not in rows.columns]
             if lacking:
@@ -165,6 +168,7 @@ def _asking(
                     name: means.limits.get(name) or means.limits.get("") or Limits()
                     for name in specs
                 },
+                InJobs(in_jobs, Batching(folder=serving.jobs), serving.room()) if in_jobs else None,
             )
             found.append(Asking(stage.label, rows.height, exact, tuple(estimates), said))
         spent = serving.spent()["usd_at_most"]

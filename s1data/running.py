@@ -349,6 +349,8 @@ class _Runner:
         for name in dict.fromkeys(names):
             if (todo := self.serving.unserved.get(name)) is not None:
                 self.tell.say(f"cannot be asked yet: {todo}")
+        if names:
+            self.serving.hold_jobs()
         self.serving.check(names)
 
     def _is_done(self, checkpoint: Checkpoint) -> None:

@@ -6,6 +6,7 @@ None of it decides a result, so none of it is in the recipe. `Means` is what the
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +16,26 @@ from typing import Any, Final, Self
 import polars as pl
 
 from s1data.acting import replies_home
-from s1data.asking import Asked, Limits, Price, Prices, Served, Session, ask_in_rounds, read_prices
+from s1data.asking import (
+    Asked,
+    Batching,
+    Limits,
+    Price,
+    Prices,
+    Served,
+    Session,
+    ask_in_rounds,
+    read_prices,
+)
+from s1data.asking.batching import Fallback
+from s1data.asking.served import place
 from s1data.errors import BudgetError, RecipeError, RunError, nearest
 from s1data.models import POLICIES, ModelError, ModelSpec
-from s1data.providers import DEFAULT_TIMEOUT, open_model
+from s1data.providers import DEFAULT_TIMEOUT, has_batches, open_batches, open_model
 from s1data.providers.connections import find_key
 from s1data.stage import Asker
 from s1data.store import ReplyStore, Spending
+from s1data.store.jobs import records
 
 REHEARSAL: Final = "rehearsal"
 """Folder of a run that holds the replies and the spending of its rehearsal."""
@@ -47,6 +61,10 @@ class Means:
     """Seconds for one request."""
     store: Path | None = None
     """Home of the reply store; `s1data.acting.replies_home` unless given."""
+    batch: bool = False
+    """Models that have a batch mode are asked in jobs, at the price of it."""
+    batch_fallback: Fallback = "stop"
+    """What becomes of a job that expired, failed or is stuck: see `s1data.asking.Batching`."""
     rehearsal: bool = False
     """The endpoints are emulated: replies stay in the run, and everything says so."""
 
@@ -74,6 +92,8 @@ class Serving:
         own = home / REHEARSAL
         store = own / "replies" if means.rehearsal else (means.store or replies_home())
         self.store = ReplyStore(store, rehearsal=means.rehearsal)
+        self.jobs = self.store.home / "jobs"
+        """Where batch jobs under way are written down."""
         self.spending_file = (own if means.rehearsal else home) / "spending.jsonl"
         self._spending: Spending | None = None
         self._session: Session | None = None
@@ -160,6 +180,11 @@ class Serving:
         spent, held = self._spending.spent, self._spending.reserved
         return {"usd": spent, "usd_at_most": spent + held, "cap": self._spending.cap}
 
+    def room(self) -> float | None:
+        """Dollars that the run may still spend; None without a cap."""
+        cap = self.means.max_usd
+        return None if cap is None else max(0.0, cap - float(self.spent()["usd_at_most"]))
+
     def sent(self) -> dict[str, dict[str, Any]]:
         """By model, what was sent so far and what came of it."""
         return {} if self._session is None else self._session.figures()
@@ -169,7 +194,9 @@ class Serving:
             counted = any(served.price is not None for served in self.served)
             if counted or self.spending_file.is_file():
                 self._spending = Spending(self.spending_file, self.means.max_usd)
-            session = Session(self.served, self.store, self._spending, origin=self.origin)
+            session = Session(
+                self.served, self.store, self._spending, origin=self.origin, batch=self._batching()
+            )
             if session.unknown:
                 self._say(
                     f"{len(session.unknown)} requests were in flight when an earlier process was "
@@ -177,6 +204,30 @@ class Serving:
                 )
             self._session = session
         return self._session
+
+    def _batching(self) -> Batching | None:
+        if not self.means.batch:
+            return None
+        fallback = self.means.batch_fallback
+        if not self.means.rehearsal:
+            return Batching(folder=self.jobs, fallback=fallback)
+        # The emulated service of an earlier rehearsal is gone, and its jobs with it.
+        shutil.rmtree(self.jobs, ignore_errors=True)
+        return Batching(folder=self.jobs, fallback=fallback, poll=0.1, poll_most=1.0)
+
+    def hold_jobs(self) -> None:
+        """RunError where jobs of these models are under way and the run would not wait for them."""
+        if self.means.batch or self.means.rehearsal:
+            return
+        places = {place(served.spec) for served in self.served}
+        found = [record for record in records(self.jobs) if record.place in places]
+        if found:
+            raise RunError(
+                f"{self.jobs}: {sum(record.count for record in found):,} requests are under way in "
+                f"batch jobs ({', '.join(record.name or record.token for record in found)}), and "
+                "would be paid twice if they were sent now: add --batch to wait for them, with "
+                "--batch-fallback online to take back what is stuck"
+            )
 
     def in_flight_at_a_kill(self) -> list[str]:
         """Keys of requests whose outcome nobody knows, since the process that sent them died."""
@@ -191,7 +242,8 @@ def serve(
     key = _REHEARSED_KEY if means.rehearsal else None
     model = open_model(spec, endpoints, key, means.timeout, name=name)
     limits = means.limits.get(name) or means.limits.get("") or Limits()
-    return Served(name=name, spec=spec, model=model, limits=limits, price=price)
+    batches = open_batches(spec, model) if means.batch and has_batches(spec) else None
+    return Served(name=name, spec=spec, model=model, limits=limits, price=price, batches=batches)
 
 
 def _offered(specs: Mapping[str, ModelSpec], means: Means) -> tuple[list[Served], dict[str, str]]:
@@ -202,6 +254,11 @@ def _offered(specs: Mapping[str, ModelSpec], means: Means) -> tuple[list[Served]
                 f"model {given}: wanted a model that the recipe asks ({known}), "
                 f"got {given!r}{nearest(given, specs)}"
             )
+    if means.batch and specs and not any(map(has_batches, specs.values())):
+        raise RecipeError(
+            f"--batch: none of the models that the recipe asks ({', '.join(specs)}) has a batch "
+            "mode, which gemini has; leave it out"
+        )
     prices = read_prices(*means.prices)
     served, unserved = [], {}
     for name, spec in specs.items():

@@ -75,6 +75,10 @@ def spending_options(command: Command) -> Command:
         click.option("--tpm", multiple=True, metavar="[NAME=]N", help="Most tokens a minute."),
         click.option("--timeout", type=click.FloatRange(min=1), metavar="SECONDS",
                      help="For one request (1200)."),
+        click.option("--batch", is_flag=True,
+                     help="Ask Gemini in batch jobs: half the price, within a day."),
+        click.option("--batch-fallback", type=click.Choice(["stop", "wait", "online"]),
+                     help="Where a job expired, failed or is stuck (stop; online costs double)."),
         click.option("--store", type=Place(), metavar="DIR", help="The reply store to use."),
     )  # fmt: skip
     for option in reversed(options):
@@ -83,7 +87,8 @@ def spending_options(command: Command) -> Command:
 
 
 ASKING: Final = (
-    "models", "max_usd", "no_price", "prices", "concurrency", "rpm", "tpm", "timeout", "store",
+    "models", "max_usd", "no_price", "prices", "concurrency", "rpm", "tpm", "timeout", "batch",
+    "batch_fallback", "store",
 )  # fmt: skip
 
 
@@ -93,6 +98,8 @@ def means_of(given: Mapping[str, Any]) -> Means:
     from s1data.providers import DEFAULT_TIMEOUT
     from s1data.serving import Means
 
+    if given["batch_fallback"] and not given["batch"]:
+        raise click.UsageError("--batch-fallback: says what becomes of batch jobs; add --batch")
     limits: dict[str, dict[str, int]] = {}
     for field in ("concurrency", "rpm", "tpm"):
         for text in given[field]:
@@ -108,6 +115,8 @@ def means_of(given: Mapping[str, Any]) -> Means:
         prices=[Path(file) for file in given["prices"]],
         limits={name: Limits(**(everyone | own)) for name, own in limits.items()},
         timeout=given["timeout"] or DEFAULT_TIMEOUT,
+        batch=given["batch"],
+        batch_fallback=given["batch_fallback"] or "stop",
         store=None if given["store"] is None else Path(given["store"]),
     )
 

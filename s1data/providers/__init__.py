@@ -42,9 +42,14 @@ def open_model(
     return OpenAICompatible(spec, endpoints, key, timeout, name=name)
 
 
+def has_batches(spec: ModelSpec) -> bool:
+    """Whether a model's service has a batch mode."""
+    return spec.provider == "gemini"
+
+
 def open_batches(spec: ModelSpec, model: Model) -> Batches:
     """The batch mode of an open model, whose connection it uses; RecipeError where it has none."""
-    if spec.provider == "gemini":
+    if has_batches(spec):
         from s1data.providers.gemini import Gemini
         from s1data.providers.gemini_batch import GeminiBatches
 
@@ -56,4 +61,4 @@ def open_batches(spec: ModelSpec, model: Model) -> Batches:
     )
 
 
-__all__ = ["DEFAULT_TIMEOUT", "open_batches", "open_model"]
+__all__ = ["DEFAULT_TIMEOUT", "has_batches", "open_batches", "open_model"]
