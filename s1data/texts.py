@@ -32,10 +32,7 @@ def with_texts(
     placed = rows.with_row_index("place").select("place", "traces")
     some = pl.col("traces").list.len() > 0
     each = placed.filter(some).explode("traces").unnest("traces")
-    known = _texts(each["reply_key"], files)
-    if replies is not None:
-        rest = each.select("reply_key").drop_nulls().unique().join(known, "reply_key", "anti")
-        known = pl.concat([known, replies(rest["reply_key"]).select(known.columns)])
+    known = texts_of(each["reply_key"], files, replies)
     texted = each.join(known, "reply_key", "left", maintain_order="left")
     trace = pl.struct(*(name for name in texted.columns if name != "place"))
     whole = texted.group_by("place", maintain_order=True).agg(trace.alias("with_texts"))
@@ -46,7 +43,12 @@ def with_texts(
     return rows.with_columns(joined.to_series().alias("traces"))
 
 
-def _texts(keys: pl.Series, files: Sequence[Path]) -> pl.DataFrame:
+def texts_of(
+    keys: pl.Series,
+    files: Sequence[Path],
+    replies: Callable[[pl.Series], pl.DataFrame] | None = None,
+) -> pl.DataFrame:
+    """One line for each of the keys that a file or ``replies`` has; see `with_texts`."""
     schema = {"reply_key": pl.String, **dict.fromkeys(PARTS, pl.String)}
     wanted = keys.drop_nulls().unique().to_frame("reply_key").lazy()
     found = [
@@ -54,4 +56,8 @@ def _texts(keys: pl.Series, files: Sequence[Path]) -> pl.DataFrame:
         for path in files
     ]
     texts = pl.concat([pl.LazyFrame(schema=schema), *found]).collect()
-    return texts.sort(list(schema)).unique("reply_key", keep="first", maintain_order=True)
+    known = texts.sort(list(schema)).unique("reply_key", keep="first", maintain_order=True)
+    if replies is None:
+        return known
+    rest = keys.drop_nulls().unique().to_frame("reply_key").join(known, "reply_key", "anti")
+    return pl.concat([known, replies(rest["reply_key"]).select(known.columns)])

@@ -18,6 +18,7 @@ import polars as pl
 from s1data import digest, ledger, pool
 from s1data.errors import S1DataError
 from s1data.hub.published_set import PublishedSet
+from s1data.hub.staging import without_texts
 from s1data.replay import Difference, Rerun, build, rerun
 from s1data.replay.rerunning import first_difference
 from s1data.run import Run
@@ -48,12 +49,23 @@ class Verified:
         return {**vars(self), "holds": self.holds}
 
 
+@dataclass(frozen=True)
+class _Given:
+    inputs: Mapping[str, Any]
+    store: Path | None
+
+
 def verify(
-    run: Run, level: Level = "decisions", *, inputs: Mapping[str, Any] | None = None
+    run: Run,
+    level: Level = "decisions",
+    *,
+    inputs: Mapping[str, Any] | None = None,
+    store: Path | None = None,
 ) -> Verified:
     """Checks a run or a published set up to ``level``; what does not hold is told, not raised.
 
-    ``inputs`` bind sources and inputs for *full*, as for a run. Raises RunError where there is
+    For *full* ``inputs`` bind sources and inputs as for a run, and ``store`` is the reply store
+    with what models said, the user's own unless given. Raises RunError where there is
     nothing to check: an unfinished run, a repository without a manifest.
     """
     wanted = LEVELS[: LEVELS.index(level) + 1]
@@ -64,7 +76,7 @@ def verify(
     wrong: list[str] = []
     for one in wanted:
         try:
-            words, differences = checks[one](run, inputs or {})
+            words, differences = checks[one](run, _Given(inputs or {}, store))
         except S1DataError as error:
             words, differences = [], [str(error)]
         said += [f"{one}: {w}" for w in words]
@@ -80,7 +92,7 @@ def verify(
 Found: TypeAlias = tuple[list[str], list[str]]
 
 
-def _hashes(run: Run, inputs: Mapping[str, Any]) -> Found:  # noqa: ARG001 - for full only
+def _hashes(run: Run, given: _Given) -> Found:  # noqa: ARG001 - for full only
     files: dict[str, str] = {}
     if isinstance(run, PublishedSet):
         files = {name: f["sha256"] for name, f in run.published["files"].items()}
@@ -147,7 +159,7 @@ def _arithmetic(run: Run) -> list[str]:
     return wrong
 
 
-def _decisions(run: Run, inputs: Mapping[str, Any]) -> Found:  # noqa: ARG001 - for full only
+def _decisions(run: Run, given: _Given) -> Found:  # noqa: ARG001 - for full only
     if isinstance(run, PublishedSet):
         found = rerun(
             run.pipeline,
@@ -204,16 +216,21 @@ def _set_against_replay(run: PublishedSet) -> Difference | None:
     return first_difference("selected", recorded, found, names)
 
 
-def _full(run: Run, inputs: Mapping[str, Any]) -> Found:
+def _full(run: Run, given: _Given) -> Found:
     from s1data.preparing import prepare
     from s1data.running import run as run_recipe
+    from s1data.serving import Means
 
     whole = run.manifest
+    if whole["rehearsal"]:
+        return [], ["a rehearsal's replies are its own: there is no source to make it anew from"]
+    inputs, means = given.inputs, Means(store=given.store)
     prepared = prepare(run.pipeline, inputs, whole["limit"])
     if prepared.fingerprint() != whole["fingerprint"]:
         return [], [f"the data is not what it was: {_which(whole, prepared)}"]
     with tempfile.TemporaryDirectory(prefix="s1data-verify-") as home:
-        again = run_recipe(run.pipeline, Path(home) / "run", inputs=inputs, limit=whole["limit"])
+        options = {"inputs": inputs, "limit": whole["limit"], "means": means}
+        again = run_recipe(run.pipeline, Path(home) / "run", **options)
         wrong = _other(run, again)
     words = [f"{run.ledger.height:,} lines and {run.selected.height:,} rows made anew"]
     return words, wrong
@@ -231,9 +248,12 @@ def _which(whole: Mapping[str, Any], prepared: Any) -> str:  # noqa: ANN401 - a 
 
 def _other(run: Run, again: Run) -> list[str]:
     wrong = []
+    made = again.selected
+    if isinstance(run, PublishedSet) and run.published["with_replies"] == "none":
+        made = without_texts(made)
     for where, recorded, found in (
         ("ledger", run.ledger, again.ledger),
-        ("selected", run.selected, again.selected),
+        ("selected", run.selected, made),
     ):
         if recorded.height != found.height:
             wrong.append(f"{where}: {recorded.height} lines, made anew {found.height}")

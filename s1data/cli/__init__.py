@@ -12,7 +12,7 @@ import sys
 import click
 
 from s1data import __version__
-from s1data.cli import asking, emulating, looking, publishing, reading, replying, reporting, running
+from s1data.cli import asking, emulating, exporting, looking, publishing, reading, replying, reporting, running
 from s1data.errors import BudgetError, PoolError, RecipeError, S1DataError
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -37,6 +37,7 @@ for _command in (
     *reading.COMMANDS,
     *reporting.COMMANDS,
     *publishing.COMMANDS,
+    *exporting.COMMANDS,
     *emulating.COMMANDS,
     *asking.COMMANDS,
     *replying.COMMANDS,

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     help="Publish rows under it although it is not open (a name, unknown, conflicting …).",
 )
 @click.option("--out", type=Place(), metavar="FOLDER", help="Write it here first (RUN/push).")
+@click.option("--store", type=Place(), metavar="DIR", help="The reply store, for all replies.")
 @json_option
 def push_command(
     *,
@@ -48,6 +49,7 @@ def push_command(
     with_replies: Any,  # noqa: ANN401 - one of three words, by click's own check
     accepted: tuple[str, ...],
     out: str | None,
+    store: str | None,
     as_json: bool,
 ) -> None:
     """Publish a run as a dataset: set, ledger, replay, recipe and card in one commit, and a tag.
@@ -71,6 +73,7 @@ def push_command(
         with_replies=with_replies,
         accept_licences=accepted,
         folder=Path(out) if out else None,
+        store=Path(store) if store else None,
     )
     done = push(
         Run.open(run_dir), repo, options, lambda text: print(f"s1data: {text}", file=sys.stderr)
@@ -109,12 +112,14 @@ def _say_pushed(done: Pushed, *, dry_run: bool) -> None:
 @click.option(
     "--input", "inputs", multiple=True, metavar="[NAME=]PATH", help="For full: as for run."
 )
+@click.option("--store", type=Place(), metavar="DIR", help="For full: the reply store to use.")
 @json_option
 def verify_command(
     *,
     target: str,
     level: Any,  # noqa: ANN401 - one of three words, by click's own check
     inputs: tuple[str, ...],
+    store: str | None,
     as_json: bool,
 ) -> int:
     """Check a run or a published set, and say how far that went.
@@ -130,7 +135,8 @@ def verify_command(
     from s1data.hub.fetching import open_set
     from s1data.verify import verify
 
-    found = verify(open_set(target), level, inputs=inputs_of(inputs))
+    place = Path(store) if store else None
+    found = verify(open_set(target), level, inputs=inputs_of(inputs), store=place)
     if as_json:
         print_json(found.as_dict())
         return 0 if found.holds else 1

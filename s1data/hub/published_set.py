@@ -22,7 +22,7 @@ from s1data.recipe import Pipeline
 from s1data.replay import Layout
 from s1data.replay.building import ALWAYS
 from s1data.run import Run
-from s1data.stage import Enricher, Filter, GlobalEnricher, GlobalFilter, Selector
+from s1data.stage import Asker, Enricher, Filter, GlobalEnricher, GlobalFilter, Selector
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class PublishedSet(Run):
                 )
                 passed = chosen.select("row", "reason", why)
                 frames["ranks"] = pl.concat([frames["dropped"], passed])
-            if isinstance(stage, Enricher | GlobalEnricher):
+            if isinstance(stage, Enricher | GlobalEnricher | Asker):
                 frames["columns"] = replay.select("row", *_made_by(stage.label, self.layout))
             record = {"label": stage.label, "key": "", "files": {}}
             done.append(_Shown(self.path, record, frames=frames))

@@ -64,6 +64,8 @@ class Options:
     """Licences, or classes of them, that may be published although they are not open."""
     folder: Path | None = None
     """Where the set is written first; ``RUN/push`` unless given."""
+    store: Path | None = None
+    """The reply store with all replies of the run; the user's own unless given."""
 
 
 def push(
@@ -80,7 +82,7 @@ def push(
     if how.create_pr and branch != "main":
         raise RecipeError(f"push: a pull request is made against main, not against {branch}")
     place = how.folder if how.folder is not None else run.path / "push"
-    staged = staging.stage(run, place, with_replies=how.with_replies)
+    staged = staging.stage(run, place, with_replies=how.with_replies, store=how.store)
     notes = _refuse_unaccepted(staged.concerns, how.accept_licences)
     remote = Remote(name, say)
     if how.dry_run:

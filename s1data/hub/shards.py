@@ -18,6 +18,7 @@ from s1data import digest
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 MOST_BYTES: Final = 400_000_000
 """A shard is closed once its values take so much memory; on disk it is smaller."""
@@ -83,6 +84,17 @@ def write(frames: Iterable[pl.DataFrame], root: Path, folder: str) -> list[Writt
     for part, name in zip(parts, names, strict=True):
         part.replace(root / name)
     return [written(root, name, n) for name, n in zip(names, rows, strict=True)]
+
+
+def append(frame: pl.DataFrame, path: Path, writer: pq.ParquetWriter | None) -> pq.ParquetWriter:
+    """Adds a frame to one file; the writer, made for the first frame, is the caller's to close."""
+    import pyarrow.parquet as pq
+
+    table = _plain(frame)
+    if writer is None:
+        writer = pq.ParquetWriter(path, table.schema, compression="zstd")
+    writer.write_table(table.cast(writer.schema))
+    return writer
 
 
 def read(path: Path, rows: int) -> Iterator[pl.DataFrame]:

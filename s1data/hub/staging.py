@@ -29,7 +29,8 @@ from s1data.hub.shards import Written
 from s1data.replay import build, rerun
 from s1data.replay.building import Lines
 from s1data.run import Run
-from s1data.texts import PARTS
+from s1data.serving import Means, Serving
+from s1data.texts import PARTS, texts_of
 
 FORMAT: Final = 1
 WithReplies: TypeAlias = Literal["selected", "all", "none"]
@@ -70,11 +71,18 @@ def check(run: Run) -> None:
             )
 
 
-def stage(run: Run, folder: Path, *, with_replies: WithReplies = "selected") -> Staged:
+def stage(
+    run: Run,
+    folder: Path,
+    *,
+    with_replies: WithReplies = "selected",
+    store: Path | None = None,
+) -> Staged:
     """Writes everything but the card into ``folder``, which is emptied first.
 
-    Raises RunError where the run is a rehearsal, damaged, or not to be decided anew from what
-    would be published.
+    ``store`` is the reply store of the run's own requests, where it is not the user's. Raises
+    RunError where the run is a rehearsal, damaged, or not to be decided anew from what would be
+    published.
     """
     check(run)
     _empty(folder)
@@ -88,7 +96,7 @@ def stage(run: Run, folder: Path, *, with_replies: WithReplies = "selected") -> 
     files += _replay(run, lines, ledger, folder)
     configs = {"default": "data", "ledger": "ledger", "replay": "replay"}
     if with_replies == "all":
-        files += shards.write(_replies(run, lines), folder, "replies")
+        files += shards.write(_replies(run, lines, store), folder, "replies")
         configs["replies"] = "replies"
     recipe = run.path / "pipeline.yaml"
     shutil.copyfile(recipe, folder / "pipeline.yaml")
@@ -172,7 +180,7 @@ def artefact_path(number: int, label: str) -> str:
     return f"artefacts/{number:02d}-{label}.parquet"
 
 
-def _replies(run: Run, lines: Lines) -> Iterator[pl.DataFrame]:
+def _replies(run: Run, lines: Lines, store: Path | None) -> Iterator[pl.DataFrame]:
     """Every text of a trace that the run holds, of the rows whose texts may be passed on."""
     done = run.checkpoints()
     shown = lines.shown.filter("texts").select("row", "id")
@@ -192,16 +200,11 @@ def _replies(run: Run, lines: Lines) -> Iterator[pl.DataFrame]:
         places = pl.concat(keys).drop_nulls().join(shown, on="row").select(*schema).unique()
         places = places.sort("id", "reply_key")
     texts = [c.path("texts") for c in done if c.has("texts")]
-    names = ["reply_key", *PARTS]
-    for some in batches(places, DATA_BATCH):
-        wanted = some.select("reply_key").unique().lazy()
-        parts = [
-            pl.scan_parquet(path, glob=False).select(names).join(wanted, on="reply_key", how="semi")
-            for path in texts
-        ]
-        empty = pl.LazyFrame(schema=dict.fromkeys(names, pl.String))
-        held = pl.concat([empty, *parts]).collect().unique("reply_key", keep="first")
-        yield some.join(held, on="reply_key", how="inner", maintain_order="left")
+    # Opened even where the run asked nobody: then nothing is found in it, and nothing is made.
+    with Serving(run.pipeline.models, Means(store=store), run.path) as serving:
+        for some in batches(places, DATA_BATCH):
+            held = texts_of(some["reply_key"], texts, serving.texts_of)
+            yield some.join(held, on="reply_key", how="inner", maintain_order="left")
 
 
 def read_manifest(text: str) -> dict[str, Any]:

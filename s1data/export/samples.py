@@ -1,0 +1,75 @@
+"""From rows with traces to samples for training: a question, its thinking, its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import polars as pl
+
+from s1data.errors import PoolError
+from s1data.texts import PARTS
+
+Choice: TypeAlias = Literal["best", "all"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One thing to learn from."""
+
+    id: str
+    question: str
+    thinking: str
+    answer: str
+
+
+def check(schema: Mapping[str, pl.DataType], where: str) -> None:
+    """PoolError unless rows of this schema have questions and traces with their texts."""
+    dtype = schema.get("traces")
+    inner = dtype.inner if isinstance(dtype, pl.List) else None
+    fields = {f.name for f in inner.fields} if isinstance(inner, pl.Struct) else set()
+    if "question" not in schema or not set(PARTS) <= fields:
+        got = "no column traces" if dtype is None else "traces without their texts"
+        raise PoolError(
+            f"{where}: wanted questions and traces with thinking and answer, got {got}; add traces "
+            "in the recipe (add_traces, add_recorded_traces), or take the set with its texts"
+        )
+
+
+def samples(rows: pl.DataFrame, choice: Choice) -> tuple[list[Sample], dict[str, int]]:
+    """Samples in the rows' order, and how many rows or traces gave none, by reason.
+
+    ``best`` takes one trace of each row: one judged right before one not judged before one judged
+    wrong, one that ended by itself before one that was cut, then the lowest sample of the first
+    teacher by name. ``all`` takes every trace.
+    """
+    out: list[Sample] = []
+    lost: dict[str, int] = {}
+    for line in rows.select("id", "question", "traces").iter_rows(named=True):
+        usable = list(_usable(line["traces"] or (), lost))
+        if not usable:
+            lost["rows without a usable trace"] = lost.get("rows without a usable trace", 0) + 1
+        chosen = sorted(usable, key=_worth)[:1] if choice == "best" else usable
+        out += [
+            Sample(line["id"], line["question"], t["thinking"].strip(), (t["answer"] or "").strip())
+            for t in chosen
+        ]
+    return out, lost
+
+
+def _usable(traces: Any, lost: dict[str, int]) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - a list of structs
+    for trace in traces:
+        thinking, answer = trace["thinking"] or "", trace["answer"] or ""
+        if thinking.strip() and answer.strip():
+            yield trace
+        else:
+            part = "answer" if thinking.strip() else "thinking"
+            reason = f"traces without {part}"
+            lost[reason] = lost.get(reason, 0) + 1
+
+
+def _worth(trace: Mapping[str, Any]) -> tuple[int, int, str, int]:
+    right = {True: 0, None: 1, False: 2}[trace["verdict"]]
+    cut = 1 if trace["finish"] == "length" else 0
+    return right, cut, trace["teacher"] or "", trace["sample"] or 0
