@@ -12,7 +12,17 @@ import sys
 import click
 
 from s1data import __version__
-from s1data.cli import asking, emulating, exporting, looking, publishing, reading, replying, reporting, running
+from s1data.cli import (
+    asking,
+    emulating,
+    exporting,
+    looking,
+    publishing,
+    reading,
+    replying,
+    reporting,
+    running,
+)
 from s1data.errors import BudgetError, PoolError, RecipeError, S1DataError
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
