@@ -24,8 +24,16 @@ from s1data.cli.options import json_option, print_json
     metavar="DIR",
     help="Also write the pictures here, as PNG and SVG.",
 )
+@click.option(
+    "--beside",
+    multiple=True,
+    metavar="RUN",
+    help="Show this finished run beside it; may be given several times.",
+)
 @json_option
-def report_command(*, run_dir: str, out: str | None, pictures: str | None, as_json: bool) -> None:
+def report_command(
+    *, run_dir: str, out: str | None, pictures: str | None, beside: tuple[str, ...], as_json: bool
+) -> None:
     """Write a finished run's report.html, and print its figures.
 
     The page is one file that opens offline and may be mailed. With --json the figures come
@@ -36,13 +44,15 @@ def report_command(*, run_dir: str, out: str | None, pictures: str | None, as_js
       s1data report runs/quickstart
       s1data report runs/quickstart --json | jq .funnel
       s1data report runs/quickstart --pictures figures
+      s1data report runs/new --beside runs/old
     """
     from s1data.report import facts, html, summary
     from s1data.run import Run
 
     run = Run.open(run_dir)
-    said = summary.of(facts.read(run))
-    written = [html.write(run, Path(out) if out is not None else None)]
+    others = [Run.open(path) for path in beside]
+    said = summary.of(facts.read(run), others)
+    written = [html.write(run, Path(out) if out is not None else None, others=others)]
     if pictures is not None:
         from s1data.report import pictures as drawing
 

@@ -90,7 +90,8 @@ def run_command(
             means=means,
             tell=tell,
         )
-    code = _summary(done, as_json=as_json)
+        report = _report(done, tell)
+    code = _summary(done, report, as_json=as_json)
     if not as_json and done.finished:
         _say_how_on_own_questions(recipe, pipeline)
     return code
@@ -196,7 +197,24 @@ def _teller(*, quiet: bool, log_file: str | None) -> Iterator[Teller]:
             log.close()
 
 
-def _summary(done: Run, *, as_json: bool) -> int:
+def _report(done: Run, tell: Teller) -> Path | None:
+    """The page of a finished run, made anew unless it is younger than the run."""
+    if not done.finished:
+        return None
+    page, whole = done.path / "report.html", done.path / "manifest.json"
+    if page.is_file() and page.stat().st_mtime_ns >= whole.stat().st_mtime_ns:
+        return page
+    try:
+        from s1data.report import html
+
+        return html.write(done)
+    except Exception as error:  # noqa: BLE001 - the run is whole: a report that fails is one line
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        tell.say(f"the run is finished, but its report could not be made: {first}")
+        return None
+
+
+def _summary(done: Run, report: Path | None, *, as_json: bool) -> int:
     """Prints what came out; 1 if a finished run kept fewer rows than its recipe asks for."""
     from s1data.recipe import asked_for
 
@@ -210,6 +228,7 @@ def _summary(done: Run, *, as_json: bool) -> int:
                 "finished": done.finished,
                 "rows": rows,
                 "asked_for": asked,
+                "report": None if report is None else str(report),
                 "stages": done.funnel().to_dicts(),
             }
         )
@@ -223,6 +242,8 @@ def _summary(done: Run, *, as_json: bool) -> int:
         if rows is not None:
             questions = "question" if rows == 1 else "questions"
             click.echo(f"{rows:,} {questions} in {done.path / 'selected.parquet'}")
+            if report is not None:
+                click.echo(f"look at it in a browser: {report}")
             place = shlex.quote(str(done.path))
             click.echo(f"ask where any question went: s1data why {place} ID")
     if short:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -28,15 +28,22 @@ _FILTERS: Final = (
 )  # fmt: skip
 
 
-def write(run: Run, path: Path | None = None, *, most_bytes: int = MOST_BYTES) -> Path:
+def write(
+    run: Run,
+    path: Path | None = None,
+    *,
+    others: Sequence[Run] = (),
+    most_bytes: int = MOST_BYTES,
+) -> Path:
     """Writes the report of a finished run, by default as ``RUN/report.html``; returns where.
 
+    ``others`` are finished runs to be shown beside it.
     ``most_bytes`` is the room for the packed rows: what does not fit in full is said on the page.
     Raises RunError where the run is not finished or the file cannot be written.
     """
     place = path or run.path / "report.html"
     part = place.with_name(place.name + ".part")
-    text = render(facts.read(run), most_bytes)
+    text = render(facts.read(run), most_bytes, others)
     try:
         part.write_text(text, encoding="utf-8", newline="\n")
         part.replace(place)
@@ -46,9 +53,9 @@ def write(run: Run, path: Path | None = None, *, most_bytes: int = MOST_BYTES) -
     return place
 
 
-def render(found: facts.Facts, most_bytes: int = MOST_BYTES) -> str:
+def render(found: facts.Facts, most_bytes: int = MOST_BYTES, others: Sequence[Run] = ()) -> str:
     """The page as text; the same run gives the same text."""
-    said = summary.of(found)
+    said = summary.of(found, others)
     packed = payload.pack(found, most_bytes)
     layout = projection.lay_out(found)
     blocks = dict(packed.blocks)
@@ -72,6 +79,7 @@ def render(found: facts.Facts, most_bytes: int = MOST_BYTES) -> str:
             (f"{line['method']} ({line['of']})", line) for line in said["grading"]
         ],
         "model_columns": shown.columns_of(said["models"]),
+        "beside_columns": list(said["beside"][0])[3:] if said["beside"] else [],
         "before_in": _before_in,
         "policy": policy(scripts, style),
         "style": style,
@@ -142,6 +150,7 @@ def _sections(said: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("duplicates", "Duplicates", said["duplicates"]),
         ("grading", "Grading", said["grading"]),
         ("models", "Models", said["models"]),
+        ("beside", "Beside", said["beside"]),
         ("map", "Map", True),
         ("rows", "Rows", True),
         ("provenance", "Provenance", True),

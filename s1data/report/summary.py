@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
 
-from s1data.report import distributions, overlap
+from s1data.models import ModelSpec
+from s1data.report import beside, distributions, overlap
 from s1data.report.facts import Facts
 from s1data.report.words import for_rows
+from s1data.run import Run
 
 FORMAT: Final = 1
 EXAMPLES: Final = 3
 
 
-def of(facts: Facts) -> dict[str, Any]:
-    """JSON-able: what ran, the funnel with examples, distributions, overlap, grading, models."""
+def of(facts: Facts, others: Sequence[Run] = ()) -> dict[str, Any]:
+    """JSON-able: what ran, the funnel with examples, distributions, overlap, grading, models.
+
+    ``others`` are finished runs to be shown beside this one.
+    """
     return {
         "format": FORMAT,
         **_head(facts.manifest),
@@ -27,7 +32,8 @@ def of(facts: Facts) -> dict[str, Any]:
         "contamination": overlap.contamination(facts),
         "duplicates": overlap.duplicates(facts),
         "grading": distributions.grading(facts),
-        "models": models(facts.manifest),
+        "models": models(facts.manifest, facts.run.pipeline.models),
+        "beside": beside.of(facts.run, others),
     }
 
 
@@ -90,10 +96,15 @@ def _example(line: Mapping[str, Any]) -> dict[str, Any]:
     return {**line, "question": None if question is None else question[:600]}
 
 
-def models(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+def models(
+    manifest: Mapping[str, Any], named: Mapping[str, ModelSpec] | None = None
+) -> list[dict[str, Any]]:
     """One entry per model that was asked: its name and whatever the manifest says of it."""
+    known = named or {}
     return [
-        {"model": name, **dict(of_it)} for name, of_it in (manifest.get("models") or {}).items()
+        {"model": f"{name} ({known[name].model})" if name in known else name}
+        | {key: value for key, value in said.items() if value not in ({}, [], None)}
+        for name, said in (manifest.get("models") or {}).items()
     ]
 
 

@@ -101,8 +101,18 @@ def _judged(said: Mapping[str, Any]) -> Iterator[Table]:
         )
     if said["models"]:
         names = shown.columns_of(said["models"])
-        cells = [(m["model"], *(shown.cell(m.get(k), k) for k in names)) for m in said["models"]]
-        yield _table("Models", ("model", *map(shown.words, names)), cells)
+        yield _turned("Models", "model", names, said["models"])
+    if said["beside"]:
+        names = [name for name in said["beside"][0] if name not in ("run", "rehearsal")]
+        yield _turned("Beside other runs", "run", names, said["beside"])
+
+
+def _turned(
+    title: str, key: str, names: Sequence[str], lines: Sequence[Mapping[str, Any]]
+) -> Table:
+    """A line per figure and a column per thing: what has many figures fits a terminal so."""
+    cells = [[shown.words(n), *(shown.cell(line.get(n), n) for line in lines)] for n in names]
+    return _table(title, ("", *(str(line[key]) for line in lines)), cells)
 
 
 def _table(title: str, heads: Sequence[str], lines: Sequence[Sequence[object]]) -> Table:

@@ -267,3 +267,34 @@ def test_katex_is_there_and_cannot_end_its_script_early():
 def test_page_files_are_all_used():
     folder = Path(html.__file__).parent / "page"
     assert {p.name for p in folder.glob("*.js")} == set(html.SCRIPTS)
+
+
+def test_a_run_ends_with_its_report_and_never_fails_for_it(tmp_path, capsys, monkeypatch):
+    from tests import pools
+
+    pools.lay(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = call("run", "small.yaml", capsys=capsys)
+    page = Path("runs/small/report.html")
+    assert code == 0
+    assert str(page) in out
+    assert "<title>small" in page.read_text(encoding="utf-8")
+    stamp = page.stat().st_mtime_ns
+    call("run", "small.yaml", capsys=capsys)
+    assert page.stat().st_mtime_ns == stamp, "nothing changed: the page stands"
+    page.unlink()
+    page.mkdir()  # it cannot be written
+    code, out, err = call("run", "small.yaml", capsys=capsys)
+    assert code == 0
+    assert str(page) not in out
+    assert "its report could not be made" in err
+
+
+def test_other_runs_stand_beside(run, tmp_path):
+    other = planted.run(tmp_path / "other", **{"keep.n": 10})
+    first, second = summary.of(facts.read(run), [other])["beside"]
+    assert (first["in_both"], first["only_there"]) == (40, 0)
+    assert (second["selected"], second["in_both"], second["only_here"]) == (10, 10, 30)
+    page = html.render(facts.read(run), others=[other])
+    assert 'id="beside"' in page
+    assert "changed: keep.n" in page
