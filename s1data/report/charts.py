@@ -76,7 +76,7 @@ def histogram(found: Mapping[str, Any], unit: str) -> Figure:
     axes.yaxis.grid(visible=True, color=COLOURS["line"], linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_xlabel(unit)
-    axes.legend(loc="upper right")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, frameon=False)
     return made
 
 

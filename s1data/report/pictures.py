@@ -93,7 +93,7 @@ def _categories(lines: list[dict[str, Any]], title: str) -> Figure:
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set_xlabel(f"share of rows with a {title}")
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower right", frameon=False)
     return made
 
 
@@ -115,7 +115,7 @@ def _difficulty(lines: list[dict[str, Any]]) -> Figure:
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.set_xlabel("share of attempts")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.18), ncols=3)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.18), ncols=3, frameon=False)
     return made
 
 
@@ -146,5 +146,5 @@ def _map(found: facts.Facts, layout: projection.Layout) -> Figure:
         axes.scatter([], [], s=16, c=its, label=visible(str(name), 30).replace("$", r"\$"))
     axes.set_axis_off()
     if colour:
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return made
