@@ -25,7 +25,8 @@ class Consulted:
     replies: pl.DataFrame
     """``key`` of every reply that the stage used, and why it is ``open`` where it is."""
     figures: dict[str, Any]
-    """``models``: the replies used, by model; ``sent``: what was sent for them this time."""
+    """``models``: the replies used, by model; ``sent``: what was sent for them this time, and
+    ``expected``: what an estimate before that said."""
     open: dict[str, int]
     """Requests that were given up in this run, by what they ended with."""
 
@@ -37,6 +38,8 @@ def consult(stage: Asker, rows: pl.DataFrame, serving: Serving, tell: Teller) ->
     """
     shown = rows.select(shown_columns(stage))
     before = serving.sent()
+    # Where nothing can be sent there is nothing to expect.
+    expected = serving.estimate(stage, shown) if serving.served else []
     asked = serving.ask(stage, shown, tell.tick)
     unsent = sum(why == "not_sent" for why in asked.open.values())
     if asked.stopped is not None or unsent:
@@ -58,6 +61,7 @@ def consult(stage: Asker, rows: pl.DataFrame, serving: Serving, tell: Teller) ->
         figures={
             "models": asked.figures,
             "sent": {name: figures for name, figures in sent.items() if figures["sent"]},
+            "expected": {one.model: one.as_dict() for one in expected if one.cached < one.requests},
         },
         open=left,
     )

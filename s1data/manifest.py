@@ -114,15 +114,28 @@ def funnel(records: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
 
 
 def _models(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """By model of the recipe: the replies used over all stages, and what was sent for them."""
+    """By model of the recipe: the replies used over all stages, and what was sent for them.
+
+    ``expected_usd`` is what the estimates said before, beside ``sent_usd``: two numbers of a
+    95% interval, or null where no price is known or nothing bounded it.
+    """
     whole: dict[str, Any] = {}
     for record in records:
         figures = record.get("figures", {}) if "open" in record else {}
         for name, used in figures.get("models", {}).items():
-            sent = {"sent": 0, "seconds": 0.0} | figures["sent"].get(name, {})
+            sent = {"sent": 0, "usd": 0.0, "seconds": 0.0} | figures["sent"].get(name, {})
             _add(whole.setdefault(name, {}), used)
-            _add(whole[name], {"sent": sent["sent"], "seconds": sent["seconds"]})
+            told = {"sent": sent["sent"], "sent_usd": sent["usd"], "seconds": sent["seconds"]}
+            _add(whole[name], told)
+            _expect(whole[name], figures.get("expected", {}).get(name))
     return whole
+
+
+def _expect(sums: dict[str, Any], expected: Mapping[str, Any] | None) -> None:
+    before = sums.get("expected_usd", [0.0, 0.0])
+    new = [0.0, 0.0] if expected is None else expected["usd"]
+    known = before is not None and new is not None
+    sums["expected_usd"] = [a + b for a, b in zip(before, new, strict=True)] if known else None
 
 
 def _add(sums: dict[str, Any], more: Mapping[str, Any]) -> None:

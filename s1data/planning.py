@@ -16,14 +16,12 @@ import polars as pl
 
 from s1data import digest, pool, reading
 from s1data.acting import cache_home, shown_columns
-from s1data.asking import Batching, Limits, read_prices
 from s1data.checkpoint import Checkpoint, Shelf, difference
 from s1data.consulting import left_open
 from s1data.engine import LocalEngine
-from s1data.estimating import Estimate, InJobs, estimate
+from s1data.estimating import Estimate
 from s1data.preparing import Prepared, prepare
-from s1data.providers import has_batches
-from s1data.recipe import Pipeline
+from s1data.recipe import Pipeline, asked_models
 from s1data.run import Run
 from s1data.serving import Means, Serving
 from s1data.stage import Asker, GlobalEnricher, GlobalFilter, Stage
@@ -137,15 +135,12 @@ def _asking(
     """Estimates for the Askers that are not through, over the rows that may reach them."""
     if not waiting:
         return (), 0.0
-    names = dict.fromkeys(name for stage, _ in waiting for name in stage.models())
-    specs = {name: prepared.pipeline.models[name] for name in names}
-    prices = read_prices(*means.prices)
+    specs = {name: prepared.pipeline.models[name] for name in asked_models(prepared.pipeline)}
     if known is None:
         rows, _ = reading.read(prepared)
     else:
         rows = known.load(known.columns)
     found = []
-    in_jobs = frozenset(name for name, spec in specs.items() if means.batch and has_batches(spec))
     # A pilot is small and waited for: it is asked online.
     with Serving(specs, replace(means, batch=False), home) as serving:
         for stage, exact in waiting:
@@ -158,17 +153,8 @@ def _asking(
                 **{n: pl.lit(None, pool.COLUMNS[n]) for n in stage.uses if n not in rows.columns}
             ).sort("id")
             said = _pilot(stage, shown.head(pilot), serving) if pilot else ""
-            estimates = estimate(
-                stage,
-                shown.select(shown_columns(stage)),
-                specs,
-                serving.store,
-                {name: prices.get(spec) for name, spec in specs.items()},
-                {
-                    name: means.limits.get(name) or means.limits.get("") or Limits()
-                    for name in specs
-                },
-                InJobs(in_jobs, Batching(folder=serving.jobs), serving.room()) if in_jobs else None,
+            estimates = serving.estimate(
+                stage, shown.select(shown_columns(stage)), batch=means.batch
             )
             found.append(Asking(stage.label, rows.height, exact, tuple(estimates), said))
         spent = serving.spent()["usd_at_most"]

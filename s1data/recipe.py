@@ -254,6 +254,11 @@ def models_of(stage: Stage) -> tuple[str, ...]:
     return stage.models() if isinstance(stage, Asker) else ()
 
 
+def asked_models(pipeline: Pipeline) -> list[str]:
+    """Names of the recipe's models that its stages ask, in the order of asking."""
+    return list(dict.fromkeys(name for stage in pipeline.stages for name in models_of(stage)))
+
+
 def asked_for(pipeline: Pipeline) -> int | None:
     """How many rows the last selector promises; None where the recipe has none."""
     sizes = [s.n for s in pipeline.stages if isinstance(s, Selector)]

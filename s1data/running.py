@@ -32,12 +32,15 @@ from s1data.engine import LocalEngine
 from s1data.errors import RecipeError, RunError, StageError, nearest
 from s1data.preparing import Prepared, prepare
 from s1data.progress import Remarks, Silent, Teller
-from s1data.recipe import Pipeline, models_of
+from s1data.recipe import Pipeline, asked_models
 from s1data.run import Run
-from s1data.serving import Means, Serving
+from s1data.serving import REHEARSAL, SPENDING, Means, Serving
 from s1data.stage import Asker, Global, GlobalEnricher, GlobalFilter, Stage
 from s1data.state import State
 from s1data.texts import with_texts
+
+_BEFORE_A_RECIPE: Final = {"stages", REHEARSAL, SPENDING, f"{SPENDING}.lock"}
+"""What a run that was killed at once, or a pilot, leaves in a directory."""
 
 HIDDEN_COLUMNS: Final = ("row", "priority", "embedding")
 """Columns of the pool that mean nothing outside the run."""
@@ -93,11 +96,6 @@ def run(  # noqa: PLR0913 - one for each thing that may be said of a run
         return _Runner(prepared, home, lender, teller, serving).run(until)
 
 
-def asked_models(pipeline: Pipeline) -> list[str]:
-    """Names of the recipe's models that its stages ask, in the order of asking."""
-    return list(dict.fromkeys(name for stage in pipeline.stages for name in models_of(stage)))
-
-
 @contextmanager
 def _only_one(home: Path, pipeline: Pipeline) -> Iterator[None]:
     """Holds the run directory for this process alone; makes it where there is none."""
@@ -130,7 +128,7 @@ def _refuse_foreign(home: Path, pipeline: Pipeline) -> None:
         raise RunError(f"{home}: wanted a folder to run in, got a file; give another --out")
     mine = home / "pipeline.yaml"
     others = [p.name for p in home.iterdir() if not p.name.startswith(".")]
-    if others and not mine.is_file() and others != ["stages"]:
+    if set(others) - _BEFORE_A_RECIPE and not mine.is_file():
         raise RunError(
             f"{home}: wanted an empty folder or a run directory, got a folder with "
             f"{', '.join(sorted(others)[:3])} in it; give another --out"

@@ -30,6 +30,7 @@ from s1data.asking import (
 from s1data.asking.batching import Fallback
 from s1data.asking.served import place
 from s1data.errors import BudgetError, RecipeError, RunError, nearest
+from s1data.estimating import Estimate, InJobs, estimate
 from s1data.models import POLICIES, ModelError, ModelSpec
 from s1data.providers import DEFAULT_TIMEOUT, has_batches, open_batches, open_model
 from s1data.providers.connections import find_key
@@ -39,6 +40,8 @@ from s1data.store.jobs import records
 
 REHEARSAL: Final = "rehearsal"
 """Folder of a run that holds the replies and the spending of its rehearsal."""
+SPENDING: Final = "spending.jsonl"
+"""Journal of what a run reserves and spends."""
 _REHEARSED_KEY: Final = "rehearsal"
 ANSWERS: Final = [outcome.value for outcome, policy in POLICIES.items() if policy.answers]
 
@@ -94,7 +97,7 @@ class Serving:
         self.store = ReplyStore(store, rehearsal=means.rehearsal)
         self.jobs = self.store.home / "jobs"
         """Where batch jobs under way are written down."""
-        self.spending_file = (own if means.rehearsal else home) / "spending.jsonl"
+        self.spending_file = (own if means.rehearsal else home) / SPENDING
         self._spending: Spending | None = None
         self._session: Session | None = None
 
@@ -131,6 +134,30 @@ class Serving:
     ) -> Asked:
         """Takes rows through an Asker; what is in the store needs no model."""
         return ask_in_rounds(stage, rows, self.specs, self._open(), tick)
+
+    def estimate(
+        self, stage: Asker, rows: pl.DataFrame, *, batch: bool | None = None
+    ) -> list[Estimate]:
+        """What asking ``stage`` about ``rows`` (the columns that it reads) would send and cost.
+
+        ``batch`` stands in place of what the run's means say.
+        """
+        wanted = self.means.batch if batch is None else batch
+        in_jobs = frozenset(n for n, spec in self.specs.items() if wanted and has_batches(spec))
+        jobs = InJobs(in_jobs, Batching(folder=self.jobs), self.room()) if in_jobs else None
+        prices = read_prices(*self.means.prices)
+        return estimate(
+            stage,
+            rows,
+            self.specs,
+            self.store,
+            {name: prices.get(spec) for name, spec in self.specs.items()},
+            {name: self._limits(name) for name in self.specs},
+            jobs,
+        )
+
+    def _limits(self, name: str) -> Limits:
+        return self.means.limits.get(name) or self.means.limits.get("") or Limits()
 
     def texts_of(self, keys: pl.Series) -> pl.DataFrame:
         """``reply_key``, ``thinking`` and ``answer`` of the replies that the store has."""
