@@ -1,7 +1,8 @@
 """Every reference answer against itself through each grader alone, without equality before it.
 
 Run as ``S1DATA_REAL=… python -m bench.self_grades``. Prints, by grader, how many answers it calls
-right, and the rest by kind; math-verify works in batches and says how far it is.
+right, and the rest by kind; math-verify works in batches and says how far it is. One batch is slow
+for what stands in it: sums of matrices, which its grammar takes seconds each to read.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from s1data.graders.extraction import Extracted
 from s1data.graders.protocol import Grader
 
 BATCH = 500
+NAMES = {True: "right", False: "wrong"}
 
 
 def alone(references: list[str], grader: Grader) -> Counter[str]:
@@ -30,25 +32,23 @@ def alone(references: list[str], grader: Grader) -> Counter[str]:
     )
 
 
-def by_math_verify(references: list[str]) -> tuple[Counter[str], list[str]]:
-    """Outcomes of math-verify on each answer with itself, and the answers it calls wrong."""
-    counts: Counter[str] = Counter()
-    wrong: list[str] = []
+def by_math_verify(references: list[str]) -> dict[str, list[str]]:
+    """The answers by outcome of math-verify on each with itself."""
+    found: dict[str, list[str]] = {}
     started = time.perf_counter()
     waiting = iter(references)
     with workers.Workers() as processes:
         while batch := list(islice(waiting, BATCH)):
             tasks = [maths.task(text, text) for text in batch]
-            asked = [task for task in tasks if not isinstance(task, str)]
-            counts.update(task for task in tasks if isinstance(task, str))
-            outcomes = processes.outcomes(asked)
-            names = {True: "right", False: "wrong"}
-            counts.update(o if isinstance(o, str) else names[o] for o in outcomes)
-            pairs = zip(asked, outcomes, strict=True)
-            wrong += [task["reference"] for task, outcome in pairs if outcome is False]
+            outcomes = iter(processes.outcomes([t for t in tasks if not isinstance(t, str)]))
+            for text, task in zip(batch, tasks, strict=True):
+                outcome = task if isinstance(task, str) else next(outcomes)
+                name = outcome if isinstance(outcome, str) else NAMES[outcome]
+                found.setdefault(name, []).append(text)
+            done = sum(map(len, found.values()))
             seconds = time.perf_counter() - started
-            print(f"  {counts.total():,} of {len(references):,}, {seconds:.0f} s", flush=True)
-    return counts, wrong
+            print(f"  {done:,} of {len(references):,}, {seconds:.0f} s", flush=True)
+    return found
 
 
 def main() -> None:
@@ -61,9 +61,12 @@ def main() -> None:
         asked = [text for text, kind in of.items() if kind == name]
         print(f"{name}, {len(asked):,} answers:", dict(alone(asked, grader).most_common()))
     asked = [text for text, kind in of.items() if kind == "maths"]
-    counts, wrong = by_math_verify(asked)
-    print(f"math-verify, {len(asked):,} answers:", dict(counts.most_common()))
-    print("\n".join(text[:100] for text in wrong[:40]))
+    found = by_math_verify(asked)
+    sizes = {name: len(texts) for name, texts in found.items()}
+    print(f"math-verify, {len(asked):,} answers:", dict(Counter(sizes).most_common()))
+    for name, texts in found.items():
+        for text in texts[:: len(texts) // 20 + 1] if name != "right" else ():
+            print(f"  {name}: {text[:100]!r}")
     print(f"{cpu():.0f} CPU s")
 
 

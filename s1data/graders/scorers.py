@@ -31,11 +31,16 @@ PARSED: Final = frozenset(
 REFUSED: Final = frozenset({"codeio"})
 """Families whose scorer runs a program."""
 
+BOARDS: Final = frozenset({"arc_agi", "rearc"})
+"""Families whose scorer compares with a board of tuples, which JSON gives back as lists."""
+
 _NAMES: Final = frozenset(
     """sin cos tan cot sec csc asin acos atan sinh cosh tanh asinh acosh atanh exp log ln sqrt Abs
     pi E I C Integral Rational""".split()  # noqa: SIM905 - as a list it would be twenty lines
 )
 _EXPRESSION: Final = re.compile(r"[\w\s+*/^().,=<>&|~-]*")
+_QUEENS: Final = re.compile(r"[Q_\s]*")
+"""A chess board: two names, neither of which is anything."""
 _BIG_POWER: Final = re.compile(
     r"(?:\*\*|\^)\s*\(?\s*-?\d{4,}|(?:\*\*|\^)[^+]*(?:\*\*|\^)[^+]*\d{3}"
 )
@@ -46,7 +51,8 @@ def safe(family: str, text: str) -> bool:
     if family in REFUSED:
         return False
     if family in EVALUATED:
-        return _is_literal(text) or not re.search(r"[()\[\]{}_`@:=]", text)
+        plain = _QUEENS.fullmatch(text) or not re.search(r"[()\[\]{}_`@:=]", text)
+        return bool(plain) or _is_literal(text)
     return family not in PARSED or _is_expression(text)
 
 
@@ -89,6 +95,8 @@ def score(reference: str, answer: str, question: str, more: dict[str, Any]) -> b
         return "reasoning_gym_missing"
     if score_answer is None:
         return "unknown_family"
+    if family in BOARDS and "output" in metadata:
+        metadata = metadata | {"output": tuple(map(tuple, metadata["output"]))}
     entry = {"question": question, "answer": reference, "metadata": metadata}
     try:
         given = float(score_answer(answer, entry))

@@ -166,12 +166,13 @@ def _generated(
                 item["answer"],
                 f"reasoning_gym/{name}",
                 "math" if category in MATHS else category,
-                _metadata(item["metadata"]),
+                metadata_text(item["metadata"]),
                 LICENCE,
             )
 
 
-def _metadata(metadata: dict[str, Any]) -> str:
+def metadata_text(metadata: dict[str, Any]) -> str:
+    """What a family says of an entry, as the column holds it."""
     # What is not JSON (sets, objects) may print differently in every process: left out.
     kept = {}
     for key, value in metadata.items():

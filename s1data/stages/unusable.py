@@ -27,7 +27,8 @@ _NO_ANSWER: Final = re.compile(
 )  # fmt: skip
 _PROOF: Final = re.compile(r"\b(?:prove that|show that|prove:|give a proof)", re.IGNORECASE)
 _ASKS: Final = re.compile(
-    r"\?|\b(?:find|determine|compute|calculate|evaluate|how many|what is)\b", re.IGNORECASE
+    r"\?|\b(?:find|determine|compute|calculate|evaluate|how many|what is|express|list all)\b",
+    re.IGNORECASE,
 )
 _PART: Final = re.compile(r"(?:^|\s)\(?(?:[a-d]|i{1,3}|iv)\)\s", re.MULTILINE)
 _MISSING: Final = re.compile(
@@ -35,6 +36,9 @@ _MISSING: Final = re.compile(
     r"|\b(?:table|passage) (?:above|below)\b", re.IGNORECASE,
 )  # fmt: skip
 _SHORT: Final = 400
+_TABLE: Final = re.compile(r"\\begin\{(?:tabular|array)\}|(?: \|[^|]{0,40}){5}")
+_TASK: Final = re.compile(r"```|\b(?:Time Limit|Input Format|class Solution)\b")
+"""Of programming: figures there illustrate what the words say, so that few are missed."""
 FAMILIES: Final = (
     "qwen", "llama", "gemma", "gemini", "mistral", "mixtral", "phi", "rho", "yi", "claude", "gpt",
     "o1", "o3", "o4", "deepseek", "grok", "reka",
@@ -59,26 +63,40 @@ def _flaws(question: str, answer: str | None) -> list[dict[str, str]]:
     found: dict[Flaw, str] = {}
     if answer is not None and (not answer.strip() or _NO_ANSWER.fullmatch(answer)):
         found["no_real_answer"] = answer
-    if (proof := _PROOF.search(question)) and not _ASKS.search(question):
+    # With a reference answer there is something to check: "to show that" stands in options too.
+    unanswered = not (answer or "").strip() or "no_real_answer" in found
+    proof = _PROOF.search(question)
+    asks = _ASKS.search(question) or _TASK.search(question)
+    if proof and not asks and (unanswered or _PROOF.match(answer or "")):
         found["proof_only"] = proof.group()
     parts = [re.sub(r"\W", "", p) for p in _PART.findall(question)]
     choices = answer is not None and re.fullmatch(r"\s*\(?[A-Ja-j]\)?\s*", answer)
     if not choices and question.count("?") >= 2 and (parts[:2] in (["a", "b"], ["i", "ii"])):
         found["several_questions"] = ", ".join(parts)
     said = re.search(r"(?:the )?answer is:?\s*\$?([^\s$.,]+)", question, re.IGNORECASE)
-    if said and answer and said.group(1) == answer.strip().strip("$"):
+    # What stands before another question is the answer of an earlier part.
+    last = said is not None and not _ASKS.search(question, said.end())
+    if said and last and answer and said.group(1) == answer.strip().strip("$"):
         found["answer_in_question"] = said.group()
-    missing = re.search(MENTION, question) or re.search(IMAGE, question)
-    if missing and re.search(DRAWING, question):
-        missing = None
-    part = _MISSING.search(question)
-    # "The passage above" mostly stands in the question itself: then the question is long.
-    there = part is not None and part.group().lower().startswith(("table", "passage"))
-    if part and (len(question) < _SHORT or not there):
-        missing = missing or part
-    if missing:
-        found["missing_part"] = missing.group()
+    if missing := _missing(question):
+        found["missing_part"] = missing
     return [{"flaw": flaw, "found": words[:120]} for flaw, words in found.items()]
+
+
+def _missing(question: str) -> str | None:
+    """Words that point at a figure, table or earlier part that is not in the question."""
+    if _TASK.search(question):
+        return None
+    table = _TABLE.search(question) is not None
+    figure = re.search(MENTION, question) or re.search(IMAGE, question)
+    if figure and not table and not re.search(DRAWING, question):
+        return figure.group()
+    part = _MISSING.search(question)
+    if part is None:
+        return None
+    # "The passage above" mostly stands in the question itself: then the question is long.
+    above = part.group().lower().startswith(("table", "passage"))
+    return None if above and (table or len(question) >= _SHORT) else part.group()
 
 
 class DropUnusable(Filter):
@@ -130,8 +148,8 @@ def _key(answer: str | None) -> str:
 def _same(one: str, other: str) -> bool:
     """Equal, or equal but for words round the same numbers (4:30 and 4:30 p.m.)."""
     a, b = _key(one), _key(other)
-    numbers = re.findall(r"\d+", a)
-    return a == b or (bool(numbers) and numbers == re.findall(r"\d+", b) and (a in b or b in a))
+    numbers = re.findall(r"-?\d+", a)
+    return a == b or (bool(numbers) and numbers == re.findall(r"-?\d+", b) and (a in b or b in a))
 
 
 def _frac(found: re.Match[str]) -> str:

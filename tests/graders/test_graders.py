@@ -168,6 +168,8 @@ def test_a_pair_that_hangs_is_killed_and_the_others_are_graded():
         ("simple_integration", "open('f')", False),
         ("countdown", "9**9**9**999", False),
         ("codeio", "1", False),
+        ("n_queens", "_ Q _ _\n_ _ _ Q", True),
+        ("n_queens", "_.__class__", False),
         ("word_sorting", "anything (at all)", True),
     ],
 )
@@ -175,20 +177,44 @@ def test_no_scorer_evaluates_what_is_not_plainly_an_answer(family, answer, safe)
     assert scorers.safe(family, answer) is safe
 
 
-def test_a_generated_question_is_graded_by_its_family(pool):
+def of_family(name, seed=3):
+    """One question of a family as a source gives it: reference, question, metadata."""
     gym = pytest.importorskip("reasoning_gym")
-    import json
+    from s1data.sources.gym import metadata_text
 
-    item = gym.create_dataset("simple_equations", size=1, seed=3)[0]
-    metadata = json.dumps(item["metadata"])
+    item = gym.create_dataset(name, size=1, seed=seed)[0]
+    return str(item["answer"]), item["question"], metadata_text(item["metadata"])
+
+
+@pytest.mark.parametrize("name", ["simple_equations", "rearc", "cryptarithm", "maze"])
+def test_a_generated_question_is_graded_by_its_family(pool, name):
+    reference, question, metadata = of_family(name)
     pairs = [
-        cascade.Pair(item["answer"], answer, item["question"], metadata)
-        for answer in (item["answer"], "no idea")
+        cascade.Pair(reference, answer, question, metadata) for answer in (reference, "no idea")
     ]
     assert [(g.right, g.method) for g in cascade.grade_pairs(pairs, pool)] == [
         (True, "gym"),
         (False, "gym"),
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # a data package leaves its file open
+def test_every_family_grades_its_own_answer_right(pool):
+    """All that can be a source, each through the metadata that a row has."""
+    pytest.importorskip("reasoning_gym")
+    from reasoning_gym.factory import DATASETS
+
+    from s1data.sources.gym import REFUSED
+
+    names = sorted(set(DATASETS) - set(REFUSED) - {"composite"})
+    pairs = []
+    for name in names:
+        reference, question, metadata = of_family(name)
+        pairs.append(cascade.Pair(reference, reference, question, metadata))
+    grades = cascade.grade_pairs(pairs, pool)
+    odd = {n: g.method for n, g in zip(names, grades, strict=True) if g.right is not True}
+    assert odd == {}
 
 
 @pytest.mark.parametrize("name", graders.GRADERS)
