@@ -75,7 +75,7 @@ def with_metadata(rows: pl.DataFrame, given: dict[tuple[str, str], Any]) -> pl.D
 
 
 def scored(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows with what the family's scorer says of the answer, and in ``why`` where it says nothing."""
+    """Rows with what the scorer says of the answer, and in ``why`` why it says nothing."""
     columns = ("reference_answer", "final_answer", "question", "metadata")
     asked = [gym.task(*line) for line in rows.select(columns).iter_rows()]
     tasks = [task for task in asked if not isinstance(task, str)]

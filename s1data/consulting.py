@@ -27,6 +27,8 @@ class Consulted:
     figures: dict[str, Any]
     """``models``: the replies used, by model; ``sent``: what was sent for them this time, and
     ``expected``: what an estimate before that said."""
+    """``models``: the replies used, by model; ``sent``: what was sent for them this time; and the
+    stage's own (`Asker.figures`)."""
     open: dict[str, int]
     """Requests that were given up in this run, by what they ended with."""
 
@@ -62,6 +64,7 @@ def consult(stage: Asker, rows: pl.DataFrame, serving: Serving, tell: Teller) ->
             "models": asked.figures,
             "sent": {name: figures for name, figures in sent.items() if figures["sent"]},
             "expected": {one.model: one.as_dict() for one in expected if one.cached < one.requests},
+            **stage.figures(columns, asked.figures),
         },
         open=left,
     )

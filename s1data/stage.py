@@ -311,6 +311,18 @@ class Asker(_Adds):
         """
         raise NotImplementedError
 
+    def figures(
+        self,
+        columns: pl.DataFrame,  # noqa: ARG002 - for subclasses
+        models: Mapping[str, Mapping[str, Any]],  # noqa: ARG002 - nor what was asked
+    ) -> dict[str, Any]:
+        """Small JSON-able counts for the stage's record and the manifest.
+
+        ``columns`` are all that it made; ``models`` says, by name, of the replies used:
+        ``requests``, ``cached``, tokens and ``usd``.
+        """
+        return {}
+
 
 class GlobalFilter(Global, _Drops):
     """A Global that drops rows."""

@@ -18,7 +18,17 @@ import polars as pl
 from s1data import digest, pool, sources
 from s1data.acting import act
 from s1data.errors import RunError
-from s1data.stage import Enricher, Evidence, Filter, GlobalEnricher, GlobalFilter, Selector, Stage
+from s1data.side_by_side import hit_lines, verdict_lines, visible
+from s1data.stage import (
+    Asker,
+    Enricher,
+    Evidence,
+    Filter,
+    GlobalEnricher,
+    GlobalFilter,
+    Selector,
+    Stage,
+)
 
 if TYPE_CHECKING:
     from s1data.checkpoint import Checkpoint
@@ -37,8 +47,9 @@ class Step:
     settings: dict[str, Any] | None = None
     """The least change of fields that would have kept the row here, by field."""
     verdicts: tuple[str, ...] = ()
-    """Of a stage that grades: each attempt with its answer, the reference, verdict and method. Of
-    one that holds rows against benchmarks without dropping any: each item that the row matches."""
+    """Of a stage that grades: each attempt with the end of its text where that is known, its
+    answer, the reference, verdict and method. Of one that holds rows against benchmarks without
+    dropping any: each item that the row matches."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +99,6 @@ def as_set(label: str, settings: Mapping[str, Any]) -> str:
         f"--set {shlex.quote(f'{label}.{field}={digest.canonical_json(value)}')}"
         for field, value in settings.items()
     )
-
-
-def visible(text: str, most: int) -> str:
-    """Text for one terminal line: controls and direction marks as escapes, cut at ``most``."""
-    cut = text if len(text) <= most else text[: most - 1] + "…"
-    flat = re.sub(r"[ \t\r\n]+", " ", cut)
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in flat)
 
 
 def ways(
@@ -159,7 +163,7 @@ def _way(run: Run, done: list[Checkpoint], row: pl.DataFrame) -> Way:
     known = row
     stages = run.pipeline.stages
     for stage, checkpoint in zip(stages, done[1:], strict=False):
-        step, known = _past(stage, checkpoint, known)
+        step, known = _past(stage, checkpoint, known, done)
         steps.append(step)
         if step.fate == "dropped":
             outcome = "dropped"
@@ -171,15 +175,17 @@ def _way(run: Run, done: list[Checkpoint], row: pl.DataFrame) -> Way:
     return Way(number, row["id"][0], row["source"][0], question, outcome, tuple(steps))
 
 
-def _past(stage: Stage, checkpoint: Checkpoint, row: pl.DataFrame) -> tuple[Step, pl.DataFrame]:
+def _past(
+    stage: Stage, checkpoint: Checkpoint, row: pl.DataFrame, done: list[Checkpoint]
+) -> tuple[Step, pl.DataFrame]:
     """What the checkpoint says the stage did with the row."""
     number = row["row"][0]
     label = checkpoint.label
-    if isinstance(stage, Enricher | GlobalEnricher):
+    if isinstance(stage, Enricher | GlobalEnricher | Asker):
         made = _line(checkpoint, "columns", number)
         new = made.drop("row")
         words = ", ".join(f"{c} {_brief(new[c].to_list()[0])}" for c in new.columns)
-        verdicts = (*_verdicts(stage, new, row), *_hits(new))
+        verdicts = (*verdict_lines(stage, checkpoint, new, row, done), *hit_lines(new))
         if verdicts:
             words = ""
         return Step(label, "added", words, verdicts=verdicts), row.drop(
@@ -213,31 +219,6 @@ def _kept(
         given = {**dict.fromkeys(stage.evidence), **json.loads(cut["evidence"][0])}
         words = stage.in_words(Evidence(next(iter(stage.reasons)), given))
     return Step(checkpoint.label, "kept", words), row.with_columns(left)
-
-
-def _verdicts(stage: Stage, new: pl.DataFrame, row: pl.DataFrame) -> Iterator[str]:
-    """Attempts or traces side by side with the reference, where the stage gave verdicts."""
-    column, reference = getattr(stage, "of", None), getattr(stage, "reference", None)
-    if not isinstance(column, str) or column not in new.columns or reference not in row.columns:
-        return
-    wanted = visible(str(row[reference][0]), 40)
-    for entry in new[column].to_list()[0] or ():
-        who = f"{entry.get('solver') or entry.get('teacher')} #{entry['sample']}"
-        none = "(in its text)" if entry["reply_key"] else "(none)"
-        said = visible(str(entry.get("extracted") or none), 40)
-        verdict = {True: "right", False: "wrong", None: "undecided"}[entry["verdict"]]
-        yield f"{who}: {said} | reference {wanted} | {verdict} ({entry['method']})"
-
-
-def _hits(new: pl.DataFrame) -> Iterator[str]:
-    """The benchmark items that the row resembles, one line each."""
-    for column in {"contamination", "benchmark_hits"} & set(new.columns):
-        for hit in new[column].to_list()[0] or ():
-            alike = "" if hit["score"] is None else f" with a score of {hit['score']}"
-            span = f': "{visible(hit["span"], 160)}"' if hit.get("span") else ""
-            allowed = f" (allowed: {visible(hit['allowed'], 80)})" if hit.get("allowed") else ""
-            where = f"{hit['column']} and item {hit['item']} of {hit['benchmark']}"
-            yield f"{where} by {hit['method']}{alike}{span}{allowed}"
 
 
 def _line(checkpoint: Checkpoint, name: str, row: int) -> pl.DataFrame:
@@ -276,13 +257,10 @@ def _future(stages: tuple[Stage, ...], row: pl.DataFrame) -> Iterator[Step]:
             words, settings = said(stage, line["reason"][0], line["evidence"][0])
             yield Step(stage.label, "would drop", words, line["reason"][0], settings)
             return
-        why = (
-            f"it reads {', '.join(unknown)}, not known for this row"
-            if unknown
-            else "it looks at all rows at once"
-        )
-        yield Step(stage.label, "not known", why)
-        if isinstance(stage, Enricher | GlobalEnricher):
+        alone = "it asks a model" if isinstance(stage, Asker) else "it looks at all rows at once"
+        made = f"it reads {', '.join(unknown)}, not known for this row"
+        yield Step(stage.label, "not known", made if unknown else alone)
+        if isinstance(stage, Enricher | GlobalEnricher | Asker):
             lost |= set(stage.adds())
 
 

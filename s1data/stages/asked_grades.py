@@ -6,8 +6,9 @@ asked again on the next rung; after the last the attempt stays undecided and say
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import polars as pl
 from pydantic import Field
@@ -17,7 +18,8 @@ from s1data.models import Reply, Request
 from s1data.stage import Asker, Known, Problem
 from s1data.stages.lists import list_column
 
-UNCLEAR = "undecided:judge"
+UNCLEAR: Final = "undecided:judge"
+_JUDGED: Final = ("judge", UNCLEAR)
 
 
 class AddJudgeGrades(Asker):
@@ -30,6 +32,8 @@ class AddJudgeGrades(Asker):
     needs: ClassVar = ("question", "attempts")
     uses: ClassVar = ("answer",)
     added: ClassVar = ("attempts",)
+    of: ClassVar = "attempts"
+    reference: ClassVar = "answer"
     example: ClassVar = {"model": "judge"}
 
     model: str = Field(description="The model of the recipe that judges.")
@@ -70,6 +74,31 @@ class AddJudgeGrades(Asker):
             for question, answer, attempts in _rows(rows)
         ]
         return list_column("attempts", graded)
+
+    def figures(
+        self, columns: pl.DataFrame, models: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """Attempts by method, and what was saved against showing the judge every answer.
+
+        ``usd_saved`` is the mean price of an answer judged here times the answers not shown.
+        """
+        by_method: Counter[str] = Counter()
+        shown = spared = 0
+        for attempts in columns.get_column("attempts").to_list():
+            by_method.update(one["method"] or "none" for one in attempts or ())
+            answers = {one["extracted"] for one in attempts or () if one["extracted"]}
+            judged = {one["extracted"] for one in attempts or () if one["method"] in _JUDGED}
+            shown, spared = shown + len(judged), spared + len(answers - judged)
+        asked = models.get(self.model, {})
+        usd = float(asked.get("usd", 0.0))
+        return {
+            "by_method": dict(sorted(by_method.items())),
+            "judge_answers": shown,
+            "judge_calls": int(asked.get("requests", 0)),
+            "judge_usd": round(usd, 9),
+            "answers_not_shown": spared,
+            "usd_saved": round(usd / shown * spared, 9) if shown else 0.0,
+        }
 
     def _judged(self, question: str | None, answer: str | None, attempt: dict[str, Any]) -> bool:
         asked = self.only == "all" or attempt["verdict"] is None

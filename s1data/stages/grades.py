@@ -31,6 +31,7 @@ class AddRecordedGrades(Enricher):
     )
 
     added: ClassVar = ("attempts",)
+    of: ClassVar = "attempts"
 
     def reads(self) -> tuple[str, ...]:
         return ("attempts", self.reference)

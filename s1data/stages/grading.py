@@ -29,8 +29,11 @@ ARTEFACT: Final[dict[str, pl.DataType]] = {
     "method": pl.String(),
     "pair": pl.UInt32(),
     "audited": pl.Boolean(),
+    "stood": pl.Boolean(),
 }
-"""One line per graded attempt: its place in the row's list, and the pair it is one of."""
+"""One line per graded attempt: its place in the row's list, and the pair it is one of.
+
+What people audited is there too where its verdict ``stood`` already: agreement is said of it."""
 
 
 class AddGrades(GlobalEnricher):
@@ -48,9 +51,11 @@ class AddGrades(GlobalEnricher):
         default=None,
         pattern=f"^{LABEL.pattern}$",
         description="A named input of verdicts by people (id, solver, sample, verdict): agreement "
-        "with them stands in the manifest.",
+        "with them, by method, stands in the manifest. Verdicts that are there already count: "
+        "after a judge this stage says how often it agrees.",
     )
 
+    revision: ClassVar[int] = 2
     example: ClassVar = {"of": "attempts"}
     uses: ClassVar = ("metadata",)
 
@@ -74,18 +79,24 @@ class AddGrades(GlobalEnricher):
         )
 
     def identify(self, keys: Table, engine: Engine) -> pl.DataFrame:
-        lines = _entries(engine.collect(keys), self.of)
-        answers = self._answers(lines, engine)
-        graded = _graded(lines.hstack(answers), engine)
-        audited = self._audited(lines, engine)
-        return graded.hstack([audited]).select(
-            pl.col(name).cast(dtype) for name, dtype in ARTEFACT.items()
+        every = _entries(engine.collect(keys), self.of)
+        every = every.hstack([self._audited(every, engine)])
+        lines = every.filter(pl.col("verdict").is_null())
+        graded = _graded(lines.hstack(self._answers(lines, engine)), engine).hstack(
+            [lines.get_column("audited")]
+        )
+        stood = every.filter(pl.col("verdict").is_not_null(), pl.col("audited").is_not_null())
+        both = (graded.with_columns(stood=False), stood.with_columns(stood=True, pair=None))
+        return pl.concat(
+            part.select(pl.col(name).cast(dtype) for name, dtype in ARTEFACT.items())
+            for part in both
         )
 
     def _answers(self, lines: pl.DataFrame, engine: Engine) -> pl.DataFrame:
         """``answer`` and, where there is none, ``fate``: the verdict's method."""
         texts: list[str | None] = [None] * lines.height
-        wanted = lines.filter(pl.col("extracted").is_null(), pl.col("reply_key").is_not_null())
+        numbered = lines.with_columns(line=pl.int_range(pl.len(), dtype=pl.UInt32))
+        wanted = numbered.filter(pl.col("extracted").is_null(), pl.col("reply_key").is_not_null())
         if not wanted.is_empty():
             found = engine.texts(wanted.get_column("reply_key"))
             for place, text in zip(wanted["line"].to_list(), found.to_list(), strict=True):
@@ -128,7 +139,7 @@ class AddGrades(GlobalEnricher):
             .explode("entries", "place")
             .unnest("entries")
         )
-        new = artefact.drop("pair", "audited")
+        new = artefact.drop("pair", "audited", "stood")
         joined = exploded.join(
             new, on=["row", "place"], how="left", maintain_order="left", suffix="_new"
         )
@@ -147,11 +158,12 @@ class AddGrades(GlobalEnricher):
 
     def figures(self, artefact: pl.DataFrame) -> dict[str, Any]:
         """Attempts by method, pairs a judge need not see, and agreement with audited verdicts."""
-        by_method = artefact.group_by("method").len().sort("method")
-        pairs = artefact.drop_nulls("pair").unique("pair")
+        graded = artefact.filter(~pl.col("stood"))
+        by_method = graded.group_by("method").len().sort("method")
+        pairs = graded.drop_nulls("pair").unique("pair")
         open_ = pairs.get_column("verdict").null_count()
         out: dict[str, Any] = {
-            "graded": artefact.height,
+            "graded": graded.height,
             "by_method": dict(by_method.iter_rows()),
             "pairs": pairs.height,
             "pairs_undecided": open_,
@@ -181,20 +193,19 @@ def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
 
 
 def _entries(keys: pl.DataFrame, of: str) -> pl.DataFrame:
-    """One line per entry without a verdict, in the order of (id, row, place)."""
+    """One line per entry, in the order of (id, row, place)."""
     lines = (
         keys.filter(pl.col("entries").list.len() > 0)
         .sort("id", "row")
         .with_columns(place=pl.int_ranges(pl.col("entries").list.len(), dtype=pl.UInt32))
         .explode("entries", "place")
         .unnest("entries")
-        .filter(pl.col("verdict").is_null())
     )
     if of == "traces":
         lines = lines.rename({"teacher": "solver"}).with_columns(
             extracted=pl.lit(None, dtype=pl.String)
         )
-    return lines.with_columns(line=pl.int_range(pl.len(), dtype=pl.UInt32))
+    return lines
 
 
 def _answer(

@@ -99,6 +99,10 @@ _S1_RULES: Final[dict[str, str]] = {
 _S1_REASON_ORDER: Final = ("drawing_code", "image_link", "numbered_part", "bold_number")
 
 
+_GENERAL: Final = ("max_chars", "max_garbled", "scripts", "min_script_share", "off")
+"""Fields of the general rules alone."""
+
+
 class DropMalformed(Filter):
     """Drops questions that are empty, too long, garbled, or speak of a figure that is not there."""
 
@@ -120,6 +124,7 @@ class DropMalformed(Filter):
     )
     off: tuple[Rule, ...] = Field(default=(), description="General rules that are not applied.")
 
+    revision: ClassVar[int] = 2
     needs: ClassVar = ("question",)
     uses: ClassVar = ("source_type",)
     reasons: ClassVar = {
@@ -147,7 +152,7 @@ class DropMalformed(Filter):
     @model_validator(mode="after")
     def _s1_has_no_settings(self) -> DropMalformed:
         if self.rules == "s1":
-            for name in ("max_chars", "max_garbled", "scripts", "min_script_share", "off"):
+            for name in _GENERAL:
                 if getattr(self, name) != type(self).model_fields[name].default:
                     msg = f"{name} belongs to the general rules; leave it out with rules: s1"
                     raise ValueError(msg)
@@ -164,9 +169,12 @@ class DropMalformed(Filter):
         )
 
     def keeps_if(self, evidence: Evidence) -> dict[str, Any] | None:
-        if self.rules == "s1" or evidence.reason == "empty_question":
-            return None
-        change: dict[str, Any] = {}
+        if evidence.reason == "empty_question":
+            # s1 has no rule against it, and takes no setting of the general rules.
+            fields = type(self).model_fields
+            moved = (n for n in _GENERAL if getattr(self, n) != fields[n].default)
+            return {"rules": "s1", **{name: fields[name].default for name in moved}}
+        change: dict[str, Any] = {"rules": "general"} if self.rules == "s1" else {}
         if "too_long" not in self.off and evidence["chars"] > self.max_chars:
             change["max_chars"] = evidence["chars"]
         if "mojibake" not in self.off and evidence["garbled"] > self.max_garbled:
@@ -180,24 +188,13 @@ class DropMalformed(Filter):
 
     def _general(self, rows: pl.DataFrame) -> pl.DataFrame:
         question = pl.col("question")
-        measured = (
-            rows.select(
-                empty=question.is_null() | (question.str.strip_chars() == ""),
-                chars=question.str.len_chars(),
-                garbled=_share_of(question, GARBLED),
-                script_share=self._script_share(question),
-                image=question.str.extract(f"({IMAGE})"),
-                mention=question.str.extract(f"({MENTION})"),
-                drawing=question.str.contains(DRAWING),
-            )
-            .with_columns(
-                found=pl.coalesce(
-                    pl.col("image").str.slice(0, FOUND_CHARS),
-                    pl.when(~pl.col("drawing")).then(pl.col("mention")),
-                )
-            )
-            .with_columns(missing_figure=pl.col("found").is_not_null())
-        )
+        measured = rows.select(
+            empty=question.is_null() | (question.str.strip_chars() == ""),
+            chars=question.str.len_chars(),
+            garbled=_share_of(question, GARBLED),
+            script_share=self._script_share(question),
+            found=_figure(question),
+        ).with_columns(missing_figure=pl.col("found").is_not_null())
         broken = {
             "empty_question": pl.col("empty"),
             "too_long": pl.col("chars") > self.max_chars,
@@ -231,9 +228,9 @@ class DropMalformed(Filter):
             pl.when(drawing & ~aime).then(pl.lit("[asy]")).alias("drawing_code"),
             *(pl.when(~drawing).then(mark).alias(name) for name, mark in marks.items()),
             chars=question.str.len_chars(),
-            garbled=pl.lit(None),
+            garbled=_share_of(question, GARBLED),
             script_share=pl.lit(None),
-            missing_figure=pl.lit(None),
+            missing_figure=_figure(question).is_not_null(),
         )
         return found.with_columns(
             reason=pl.coalesce(
@@ -241,6 +238,16 @@ class DropMalformed(Filter):
             ),
             found=pl.coalesce(_S1_REASON_ORDER).str.slice(0, FOUND_CHARS),
         )
+
+
+def _figure(question: pl.Expr) -> pl.Expr:
+    """The image, or the words that point at a figure, where none is drawn; else null."""
+    drawing = question.str.contains(DRAWING)
+    mention = question.str.extract(f"({MENTION})")
+    return pl.coalesce(
+        question.str.extract(f"({IMAGE})").str.slice(0, FOUND_CHARS),
+        pl.when(~drawing).then(mention),
+    )
 
 
 def _share_of(text: pl.Expr, pattern: str) -> pl.Expr:

@@ -49,6 +49,7 @@ _SAME: Final = {"o1": "gpt", "o3": "gpt", "o4": "gpt", "gemini": "gemma", "mixtr
 class AddQuestionFlaws(Enricher):
     """Adds `question_flaws`: what makes a question unusable, with the words that show it."""
 
+    revision: ClassVar[int] = 2
     needs: ClassVar = ("question",)
     uses: ClassVar = ("answer",)
     added: ClassVar = ("question_flaws",)
@@ -213,6 +214,7 @@ class AddDoubtfulGold(_Voting):
     *wrong* where solvers of at least two model families do, else *doubtful*.
     """
 
+    revision: ClassVar[int] = 2
     added: ClassVar = ("doubtful_gold",)
     example: ClassVar = {"min_votes": 2}
 

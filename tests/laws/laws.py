@@ -43,8 +43,6 @@ from tests.laws.hostile import HostileEngine
 from tests.laws.rows import COLUMNS, generated
 from tests.laws.variants import as_written, changed, named, settings, with_changes
 
-RULE_SETS = {"drop_malformed": "rules"}
-"""Fields that put another set of rules in place of this one: a different filter, no least change."""
 SAMPLED_CHANGES = 12
 """Different answers of `keeps_if` that are tried for a stage that sees all rows at once."""
 
@@ -379,8 +377,7 @@ def none_only_where_no_setting_keeps(case):
     lost = [row for row, evidence in case.dropped if case.stage.keeps_if(evidence) is None]
     rows = case.rows.filter(pl.col("row").is_in(lost))
     for variant, other in settings(case.stage) if lost else ():
-        mode = RULE_SETS.get(case.stage.stage_name())
-        if problems(other) or (mode and getattr(other, mode) != getattr(case.stage, mode)):
+        if problems(other):
             continue
         kept = act(other, rows, case.engine).kept["row"].to_list()
         assert not kept, f"{variant} keeps rows {kept[:5]}, which keeps_if calls lost"

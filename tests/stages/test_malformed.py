@@ -157,6 +157,36 @@ def test_settings_that_mean_nothing_are_refused(fields):
         DropMalformed.model_validate(fields)
 
 
+@pytest.mark.parametrize(
+    ("fields", "question", "change"),
+    [
+        ({"rules": "s1"}, "Who is **n1**?", {"rules": "general"}),
+        ({"rules": "s1"}, DRAWN + " How long is it?", {"rules": "general"}),
+        ({"rules": "s1"}, "Bo has p1. How many?", {"rules": "general"}),
+        (
+            {"rules": "s1"},
+            "See ![Image](a.png) " + "x" * 20_000,
+            {"rules": "general", "max_chars": 20_020, "off": ("missing_figure",)},
+        ),
+        ({}, " ", {"rules": "s1"}),
+        (
+            {"scripts": ("latin",), "max_chars": 9},
+            "",
+            {"rules": "s1", "max_chars": 20_000, "scripts": ()},
+        ),
+    ],
+)
+def test_the_other_rule_set_keeps_what_no_setting_of_this_one_does(fields, question, change):
+    stage, frame = DropMalformed(**fields), pl.DataFrame({"question": [question]})
+    frame = frame.with_columns(source_type=pl.lit(None, pl.String))
+    reason, evidence = apply(stage, frame).dropped.row(0)[1:]
+    given = dict.fromkeys(stage.evidence) | json.loads(evidence)
+    found = stage.keeps_if(Evidence(reason, given))
+    assert found == change
+    other = DropMalformed(**(fields | found))
+    assert apply(other, frame).kept.height == 1
+
+
 # The s1 rules, against the specification's own words in plain Python.
 
 BOLD = re.compile(r"\*\*(?=.*\d)[^\s\]]*\*\*")
