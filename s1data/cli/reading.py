@@ -121,7 +121,7 @@ def _show(label: str, counts: pl.DataFrame) -> None:
 
 
 def _show_pairs(pairs: pl.DataFrame) -> None:
-    from s1data.why import visible
+    from s1data.side_by_side import visible
 
     for pair in pairs.iter_rows(named=True):
         by = [f"{name} {pair[name]}" for name in ("score", "run", "pool_rows") if pair[name]]

@@ -5,10 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from bench import traces
-from s1data import apply
-from s1data.stages.attempts import AddRecordedAttempts
-from s1data.stages.unusable import AddDoubtfulGold
+from bench import doubtful_gold, traces
 
 pytestmark = pytest.mark.real
 HERE = Path(__file__).parent
@@ -36,10 +33,6 @@ def test_every_trace_that_was_read_is_flagged_for_that_reason():
 def test_every_doubtful_reference_was_read(real_data):
     read = pl.read_csv(HERE / "doubtful_gold.csv")
     assert set(read["class"]) <= CLASSES
-    given = pl.read_parquet(real_data / "attempts_math.parquet")
-    questions = given.group_by("question").agg(answer=pl.col("reference_answer").first())
-    stage = AddRecordedAttempts.model_validate({"from": "attempts"})
-    rows = apply(stage, questions.sort("question"), {"attempts": given}).kept
-    rows = apply(AddDoubtfulGold(), rows).kept.drop_nulls("doubtful_gold")
+    rows = doubtful_gold.doubtful(doubtful_gold.attempted(real_data))
     found = rows.select("id", reason=pl.col("doubtful_gold").struct.field("status"))
     assert sorted(found.rows()) == sorted(read.select("id", "reason").rows())
