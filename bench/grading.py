@@ -85,6 +85,22 @@ def equivalence(home: Path) -> None:
     print(f"{rows.height:,} pairs in {seconds:.0f} CPU s")
 
 
+def by_math_verify(reference: str, answer: str) -> bool:
+    """math-verify alone, through the call that its README gives."""
+    from math_verify import parse, verify
+
+    return bool(verify(parse(reference), parse(answer)))
+
+
+def unit_tests(home: Path) -> None:
+    """How many of the authoritative pairs math-verify alone gets right."""
+    rows = pl.read_parquet(home / "answer_equivalence.parquet")
+    rows = rows.filter(pl.col("label_kind") == "unit_test")
+    lines = rows.select("reference", "candidate", "equal").iter_rows()
+    right = sum(by_math_verify(one, other) == equal for one, other, equal in lines)
+    print(f"math-verify alone, by its documented call: {right} of {rows.height} unit tests")
+
+
 def attempts(home: Path) -> None:
     """All recorded attempts by the stage: agreement with upstream, and s1's two solvers."""
     lines = pl.read_parquet(home / "attempts_math.parquet")
@@ -145,6 +161,24 @@ def _two_solvers(graded: pl.DataFrame) -> None:
     print("questions by how many of the two were right:", dict(counts.sort("right").iter_rows()))
 
 
+def two_alone(home: Path) -> None:
+    """The same table by equality alone and by math-verify alone, each answer in dollars."""
+    lines = pl.read_parquet(home / "attempts_math.parquet").filter(
+        pl.col("dataset") == "math_level5_721", pl.col("model").is_in(QWEN)
+    )
+    columns = ("question", "reference_answer", "final_answer")
+    for name in ("equality", "math-verify"):
+        right: dict[str, int] = {}
+        for question, reference, answer in lines.select(columns).iter_rows():
+            said = (answer or "").strip()
+            same = said == reference.strip()
+            if name == "math-verify" and said and not same:
+                same = by_math_verify(f"${reference}$", f"${said}$")
+            right[question] = right.get(question, 0) + same
+        counts = {n: sum(v == n for v in right.values()) for n in range(3)}
+        print(f"by {name} alone:", counts)
+
+
 def one_bad_pair() -> None:
     """A pair that hangs among others that do not."""
     easy = [cascade.Pair("x^2-1", f"(x-1)(x+{n})") for n in range(1, 201)]
@@ -161,7 +195,9 @@ def main() -> None:
     home = Path(os.environ["S1DATA_REAL"])
     pl.Config.set_tbl_rows(40)
     equivalence(home)
+    unit_tests(home)
     attempts(home)
+    two_alone(home)
     one_bad_pair()
     here, child = (
         resource.getrusage(who).ru_maxrss / 1024

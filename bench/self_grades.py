@@ -47,7 +47,8 @@ def by_math_verify(references: list[str]) -> dict[str, list[str]]:
                 found.setdefault(name, []).append(text)
             done = sum(map(len, found.values()))
             seconds = time.perf_counter() - started
-            print(f"  {done:,} of {len(references):,}, {seconds:.0f} s", flush=True)
+            sizes = {name: len(texts) for name, texts in found.items()}
+            print(f"  {done:,} of {len(references):,}, {seconds:.0f} s, {sizes}", flush=True)
     return found
 
 

@@ -22,6 +22,7 @@ _FUNCTIONS: Final = re.compile(
     r"sqrt|arcsin|arccos|arctan|sinh|cosh|tanh|begin|matrix|cases|array|frac|integral|asin|acos|atan",
     re.IGNORECASE,
 )
+_UNEVALUATED: Final = re.compile(r"\b(?:Integral|Derivative|Sum|Product|Limit)\s*\(")
 _UNIT_TEXT: Final = re.compile(r"\\(?:text|mathrm|mbox|textbf)\s*\{[^{}]*\}")
 
 
@@ -40,6 +41,8 @@ def task(reference: str, answer: str) -> workers.Task | str:
     """What a worker is asked, or the reason why nobody is."""
     if not is_maths(reference):
         return "reference_not_maths"
+    if any(_UNEVALUATED.search(side) for side in (reference, answer)):
+        return "unevaluated"  # it would be read as a product of letters
     if not is_maths(answer):
         return "answer_not_maths"
     sides = (exact.normalised(side) for side in (reference, answer))

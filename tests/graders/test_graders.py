@@ -133,6 +133,7 @@ def test_choices_by_letter_and_by_text_both_ways(reference, answer, right):
         ("n=3, 4, 5", "n=2, 3, 4", False, "maths"),
         (r"2 - \frac{1}{\mathrm{e}}", r"2 + \frac{1}{\mathrm{e}}", False, "maths"),
         (r"\pm 77", "77", False, "maths"),
+        ("Integral(x*sin(x), x) + C", "sin(x) - x*cos(x) + C", None, "undecided:unevaluated"),
         ("yes", "No, it is not", False, "exact"),
         ("C", "(C)", True, "choice"),
         ("the treaty of Utrecht was signed in that year", "Utrecht", None, "undecided:text"),
