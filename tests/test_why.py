@@ -5,7 +5,7 @@ import pytest
 
 import s1data
 from s1data.pool import question_id
-from s1data.why import visible
+from s1data.side_by_side import visible
 from tests import pools
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from s1data.errors import RunError
 from s1data.report import charts, facts, projection, summary
 from s1data.run import Run
-from s1data.why import visible
+from s1data.side_by_side import visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from s1data.report import shown
-from s1data.why import visible
+from s1data.side_by_side import visible
 
 if TYPE_CHECKING:
     from rich.console import Console

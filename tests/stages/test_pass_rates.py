@@ -63,6 +63,7 @@ def test_the_raw_rate_of_a_row_asked_until_the_first_success_is_refused():
         (("Qwen/a", "Qwen2.5-7B", "qwen-max"), "6", "doubtful"),
         (("Qwen/a", "meta-llama/b"), "6", None),
         (("Qwen/a", "meta-llama/b", "gpt-4o"), "4 apples", None),
+        (("Qwen/a", "meta-llama/b", "gpt-4o"), "-4", "wrong"),
     ],
 )
 def test_gold_is_called_wrong_only_by_two_families(solvers, said, status):
@@ -88,6 +89,12 @@ def test_families():
     [
         ("Prove that n squared is even if n is.", None, "proof_only"),
         ("Prove that it is so and find n.", "4", None),
+        ("He wants to prove that he is right. He should (A) go (B) stay", "B", None),
+        ("Show that it is even.", "Show that it is a multiple of 2.", "proof_only"),
+        ("We can prove that it ends.\nInput Format: a number", None, None),
+        ("Part 1: sum? Final answer: The answer is 4. Part 2: what is its half?", "4", None),
+        ("Use the table below. | x | y | z | 1 | 2 | 3 |", "4", None),
+        ("Fill as in the figure below.\nTime Limit: 1 s", None, None),
         ("Name a colour.", "Answers may vary.", "no_real_answer"),
         ("Is Bo north of Al?", "Unknown", None),
         ("(a) How long is it? (b) How wide is it?", "4", "several_questions"),
