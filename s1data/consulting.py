@@ -25,10 +25,8 @@ class Consulted:
     replies: pl.DataFrame
     """``key`` of every reply that the stage used, and why it is ``open`` where it is."""
     figures: dict[str, Any]
-    """``models``: the replies used, by model; ``sent``: what was sent for them this time, and
-    ``expected``: what an estimate before that said."""
-    """``models``: the replies used, by model; ``sent``: what was sent for them this time; and the
-    stage's own (`Asker.figures`)."""
+    """``models``: the replies used, by model; ``sent``: what was sent for them this time;
+    ``expected``: what an estimate before that said; and the stage's own (`Asker.figures`)."""
     open: dict[str, int]
     """Requests that were given up in this run, by what they ended with."""
 
