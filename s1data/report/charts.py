@@ -68,7 +68,8 @@ def histogram(found: Mapping[str, Any], unit: str) -> Figure:
             linewidth=0 if filled else 1.6, alpha=0.55 if filled else 1,
         )  # fmt: skip
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5), numticks=7))
+    wide = edges[-1] > 300 * edges[0]  # more ticks would run into each other
+    axes.xaxis.set_major_locator(LogLocator(10, subs=(1,) if wide else (1, 2, 5), numticks=9))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(which="both", length=0)

@@ -63,6 +63,7 @@ function paint() {
   atlas.scale = (n) => [pad + (x[n] / 65535) * (width - 2 * pad), pad + (1 - y[n] / 65535) * (height - 2 * pad)];
   const { names, colours, of } = legend();
   const many = x.length > 6000 ? 1.3 : 2;
+  const large = atlas.chosen.filter(Boolean).length > 400 ? 3 : 4;
   atlas.grid = new Map();
   for (const n of atlas.order) {
     const [left, top] = atlas.scale(n);
@@ -70,12 +71,12 @@ function paint() {
     if (!atlas.grid.has(cell)) atlas.grid.set(cell, []);
     atlas.grid.get(cell).push(n);
     pen.beginPath();
-    pen.arc(left, top, atlas.chosen[n] ? 4 : many, 0, 2 * Math.PI);
+    pen.arc(left, top, atlas.chosen[n] ? large : many, 0, 2 * Math.PI);
     pen.globalAlpha = atlas.chosen[n] ? 1 : 0.7;
     pen.fillStyle = colours[of[n]];
     pen.fill();
     if (atlas.chosen[n]) {
-      pen.lineWidth = 1.2;
+      pen.lineWidth = 1;
       pen.strokeStyle = ink("--ink");
       pen.stroke();
     }

@@ -49,7 +49,7 @@ async function start() {
   startSections();
   startPrint();
   startDetail();
-  document.querySelectorAll("[data-text]").forEach((element) => fill(element, element.textContent));
+  document.querySelectorAll("[data-text]").forEach((element) => fill(element, element.textContent, element.dataset.span));
   addEventListener("hashchange", () => follow() && search());
   const rows = startRows();
   await block("core");

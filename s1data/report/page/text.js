@@ -97,8 +97,8 @@ function show(element, text, from, place) {
     ? [[text.slice(from, place[0]), false], [text.slice(...place), true], [text.slice(place[1], to), false]]
     : [[text.slice(from, to), false]];
   for (const [part, marked] of parts) {
-    if (marked) element.append(make("mark", {}, ...visible(part)));
-    else for (const [kind, source, tex] of pieces(part)) element.append(...(kind === "text" ? visible(source) : [maths(source, tex, kind === "display")]));
+    const into = marked ? element.appendChild(make("mark")) : element;
+    for (const [kind, source, tex] of pieces(part)) into.append(...(kind === "text" ? visible(source) : [maths(source, tex, kind === "display")]));
   }
   if (to < text.length) {
     const next = make("button", { type: "button", class: "more" }, `Show more (${number.format(text.length - to)} of ${number.format(text.length)} characters left)`);
