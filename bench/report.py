@@ -88,7 +88,7 @@ def in_browser(page: Path) -> None:
             start = time.perf_counter()
             shown.fill("#q", text)
             shown.evaluate("new Promise(go => setTimeout(go))")
-            shown.wait_for_function("document.documentElement.dataset.searching === undefined")
+            shown.wait_for_selector("html:not([data-searching])")
             typed.append(time.perf_counter() - start)
         browser.close()
     print(f"  overview shown {first:.1f} s, all texts searchable {ready:.1f} s after opening")

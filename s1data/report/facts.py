@@ -68,7 +68,10 @@ def read(run: Run) -> Facts:
     whole = _joined(ledger, rows.select("row", *kept))
     for checkpoint in checkpoints[1:]:
         if checkpoint.has("columns"):
-            whole = _joined(whole, checkpoint.read("columns"))
+            added = checkpoint.read("columns")
+            # A column of the user's own may be called what the ledger calls one of its.
+            own = [c for c in added.columns if c == "row" or c not in ledger.columns]
+            whole = _joined(whole, added.select(own))
     missing = [pl.lit(None, pl.String).alias(c) for c in TEXTS if c not in whole.columns]
     return Facts(run, tuple(checkpoints), whole.with_columns(missing))
 

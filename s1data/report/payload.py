@@ -25,8 +25,10 @@ MORE_ROWS: Final = 256
 FIRST_WORDS: Final = 160
 _TRACE_BLOCK: Final = 500_000
 """Characters of traces after which a block ends."""
+_FULL: Final = " full"  # no column of a pool is called so
 _APART: Final = (
-    *("row", "id", "source", "outcome", "stage", "reason", "evidence", "full"),
+    _FULL,
+    *("row", "id", "source", "outcome", "stage", "reason", "evidence"),
     *TEXTS,
     *("attempts", "traces", "embedding"),
 )
@@ -71,8 +73,8 @@ def _coded(raw: bytes) -> str:
 
 
 def _packed(facts: Facts, said: Sequence[Said], full: pl.Series) -> Payload:
-    rows = facts.rows.with_columns(full.alias("full"))
-    shown = pl.when("full").then("question").otherwise(pl.col("question").str.head(FIRST_WORDS))
+    rows = facts.rows.with_columns(full.alias(_FULL))
+    shown = pl.when(_FULL).then("question").otherwise(pl.col("question").str.head(FIRST_WORDS))
     questions = rows.select(shown.fill_null(""))["question"]
     blocks = {
         f"list-{n}": coded(questions[start : start + LIST_ROWS].to_list())
@@ -86,7 +88,7 @@ def _packed(facts: Facts, said: Sequence[Said], full: pl.Series) -> Payload:
         blocks[f"trace-{n}"] = coded([texts for _, texts in block])
         places |= {row: (n, place) for place, (row, _) in enumerate(block)}
     blocks["core"] = coded(_core(facts, rows) | {"traces": {str(r): p for r, p in places.items()}})
-    held = rows.group_by("outcome").agg(rows=pl.len(), full=pl.col("full").sum()).rows()
+    held = rows.group_by("outcome").agg(rows=pl.len(), full=pl.col(_FULL).sum()).rows()
     return Payload(blocks, {o: n for o, n, _ in held}, {o: n for o, _, n in held})
 
 
@@ -116,7 +118,7 @@ def _core(facts: Facts, rows: pl.DataFrame) -> dict[str, Any]:
         "source": source,
         "domains": domains,
         "domain": domain,
-        "full": "".join("1" if full else "0" for full in rows["full"]),
+        "full": "".join("1" if full else "0" for full in rows[_FULL]),
     }
 
 
@@ -139,9 +141,9 @@ def _more(rows: pl.DataFrame, said: Sequence[Said]) -> Iterator[dict[str, Any]]:
     for line, told in zip(rows.iter_rows(named=True), said, strict=True):
         more: dict[str, Any] = {"words": told.words, "setting": told.setting}
         evidence = line["evidence"]
-        if evidence is not None and (line["full"] or len(evidence) <= MOST):
+        if evidence is not None and (line[_FULL] or len(evidence) <= MOST):
             more["evidence"] = evidence
-        if line["full"]:
+        if line[_FULL]:
             texts = ("solution", "answer", "source_type", "licence", "metadata")
             more |= {name: line[name] for name in texts}
             more["attempts"] = line.get("attempts")

@@ -80,7 +80,10 @@ def lay_out(facts: Facts) -> Layout | str:
         )
     shown = sample(rows, MOST)
     first = shown["row"].is_in(sample(shown, LANDMARKS)["row"].implode())
-    places = project(vectors.get(shown["embedding"]), first.to_numpy())
+    found = vectors.get(shown["embedding"])
+    if found.shape[1] < 2 or not np.ptp(found, axis=0).any():
+        return "All embedded questions have the same vector, so there is no map."
+    places = project(found, first.to_numpy())
     points = shown.select("row", right=_share_right(shown)).with_columns(
         x=pl.Series(places[:, 0]), y=pl.Series(places[:, 1])
     )

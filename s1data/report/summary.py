@@ -47,7 +47,9 @@ def _head(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "fingerprint": manifest["fingerprint"],
         "seconds": _between(manifest["started"], manifest["finished"]),
         "stage_seconds": round(sum(s["seconds"] for s in manifest["stages"]), 1),
-        "usd": _usd(manifest.get("models") or {}),
+        "usd": _usd(manifest),
+        "open": manifest.get("open", 0),
+        "edits": manifest.get("edits", []),
         "rows": {
             "read": read["rows_in"],
             "selected": selected["rows"],
@@ -108,8 +110,9 @@ def models(
     ]
 
 
-def _usd(asked: Mapping[str, Mapping[str, Any]]) -> float | None:
-    known = [m["usd"] for m in asked.values() if m.get("usd") is not None]
+def _usd(manifest: Mapping[str, Any]) -> float | None:
+    asked = (manifest.get("models") or {}).values()
+    known = [m["usd"] for m in asked if m.get("usd") is not None]
     return round(sum(known), 4) if known else None
 
 

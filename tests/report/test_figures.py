@@ -298,3 +298,23 @@ def test_other_runs_stand_beside(run, tmp_path):
     page = html.render(facts.read(run), others=[other])
     assert 'id="beside"' in page
     assert "changed: keep.n" in page
+
+
+@pytest.mark.parametrize(
+    ("questions", "stage", "words"),
+    [
+        ([], "drop_duplicates", "No stage of this recipe embeds"),
+        ([None, " "], "drop_duplicates", "no question"),
+        (["the same"] * 6, "add_embedding: {encoder: tfidf-svd, dimensions: 2}", "the same vector"),
+        (["one", "two"], "add_embedding: {encoder: tfidf-svd, dimensions: 2}", "too few for a map"),
+    ],
+)
+def test_a_run_with_next_to_nothing_in_it_has_a_report(tmp_path, questions, stage, words):
+    from s1data.recipe import Pipeline
+
+    recipe = f"name: bare\nversion: 2026.11.0\nsources: [{{name: pool}}]\nstages:\n  - {stage}\n"
+    frame = pl.DataFrame({"question": questions}, schema={"question": pl.String})
+    run = Pipeline.from_yaml(recipe).run(tmp_path / "run", inputs={"pool": frame})
+    page = html.write(run).read_text(encoding="utf-8")
+    assert words in page
+    assert f"rows read</dt><dd>{len(questions)}</dd>" in page

@@ -1,7 +1,6 @@
 """The page as a user meets it: in a real browser, from disk, with the network off."""
 
 import itertools
-import json
 import re
 
 import polars as pl
@@ -60,7 +59,7 @@ def number(text):
 
 def found(page):
     page.wait_for_timeout(20)
-    page.wait_for_function("document.documentElement.dataset.searching === undefined")
+    page.wait_for_selector("html:not([data-searching])")
     return number(page.locator("#found").inner_text().split(" of ")[0])
 
 
@@ -223,12 +222,13 @@ def test_the_keyboard_is_enough(opened):
     assert page.locator("#list").get_attribute("aria-activedescendant") == "line-1"
     page.keyboard.press("Enter")
     page.locator("#row[open]").wait_for()
+    page.wait_for_url(lambda url: "#row=" in url)
     first = page.url
     page.keyboard.press("ArrowRight")
-    page.wait_for_function(f"location.href !== {json.dumps(first)}")
+    page.wait_for_url(lambda url: url != first)
     page.keyboard.press("Escape")
     assert page.locator("#row[open]").count() == 0
-    assert page.url.endswith("#rows?q=pears")
+    page.wait_for_url(lambda url: url.endswith("#rows?q=pears"))
     assert found(page) == n
 
 
