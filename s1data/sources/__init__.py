@@ -62,6 +62,15 @@ def open_input(spec: Input, name: str, bound: Bound = None, base: Path = Path())
 
 
 def _reader(who: str, name: str, spec: Source | Input, bound: Bound, base: Path) -> Reader:
+    reader = _placed(who, name, spec, bound, base)
+    if spec.shape is None:
+        return reader
+    from s1data.sources.shapes import Shaped
+
+    return Shaped(who, reader, spec.shape, traces=isinstance(spec, Input))
+
+
+def _placed(who: str, name: str, spec: Source | Input, bound: Bound, base: Path) -> Reader:
     if isinstance(bound, pl.DataFrame):
         return Frame(who, bound)
     if is_dataset(bound):

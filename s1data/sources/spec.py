@@ -8,9 +8,16 @@ the only place where a column is renamed. `s1data.sources.open_source` opens wha
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from s1data import pool
 from s1data.frozen import Frozen, Pairs
@@ -56,6 +63,20 @@ class _Place(Frozen):
         default=None,
         description="Commit, tag or branch of the Hub dataset; the commit is recorded.",
     )
+
+    shape: Literal["s1k", "s1k-1.1", "openthoughts", "limo", "mixture-of-thoughts"] | None = Field(
+        default=None,
+        description="The columns are those of this published set: a source becomes a pool, an "
+        "input a line for each trace.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _no_shape_is_not_written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # So that places without one keep the fingerprint that they had before there were shapes.
+        fields: dict[str, Any] = write(self)
+        return (
+            fields if self.shape is not None else {k: v for k, v in fields.items() if k != "shape"}
+        )
 
     @model_validator(mode="after")
     def _only_the_hub_has_revisions(self) -> _Place:
