@@ -7,14 +7,14 @@ is looked at.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from s1data import digest, pool, reading
+from s1data import digest, licences, pool, reading
 from s1data.acting import cache_home, shown_columns
 from s1data.checkpoint import Checkpoint, Shelf, difference
 from s1data.consulting import left_open
@@ -71,6 +71,8 @@ class Plan:
     asking: tuple[Asking, ...] = ()
     spent: float = 0.0
     """Dollars that the pilot cost, and what was spent on this run before."""
+    licences: tuple[str, ...] = ()
+    """What publishing would need a decision about, and the terms of the models' providers."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -84,6 +86,7 @@ class Plan:
             "stages": lines,
             "asking": asking,
             "spent": self.spent,
+            "licences": list(self.licences),
         }
 
 
@@ -121,7 +124,28 @@ def plan(
             waiting.append((stage, exact))
     asking, spent = _asking(prepared, waiting, known, home, means, pilot)
     unread = {name: opened.unread for name, opened in prepared.sources.items()}
-    return Plan(pipeline.title, home, unread, tuple(lines), asking, spent)
+    said = tuple(_licences(prepared, shelf))
+    return Plan(pipeline.title, home, unread, tuple(lines), asking, spent, said)
+
+
+def _licences(prepared: Prepared, shelf: Shelf) -> Iterator[str]:
+    """By row where the pool was read before, else what the recipe says of each source."""
+    found = shelf.find(digest.of_value(prepared.reading()))
+    if found is not None:
+        rows = found.read("rows", ["id", "source", "licence"])
+        for one in licences.concerns(rows):
+            yield f"licence {one.name}, {one.rows:,} rows of {', '.join(one.sources)}: {one.why}"
+    else:
+        for spec in prepared.pipeline.sources:
+            stated = licences.read(spec.licence)
+            by_row = "licence" in prepared.sources[spec.name].brings and spec.licence is None
+            if by_row:
+                yield f"licence of source {spec.name}: by row; counted once it is read"
+            elif stated.kind != licences.OPEN:
+                why = licences.CLASSES[stated.kind]
+                yield f"licence of source {spec.name}: {stated.stated}: {why}"
+    for model in sorted({spec.model for spec in prepared.pipeline.models.values()}):
+        yield f"terms of {model}: {licences.terms(model)}"
 
 
 def _asking(

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from s1data import licences
+from s1data.recipe import Pipeline
 
 
 @pytest.mark.parametrize(
@@ -75,3 +76,29 @@ def test_share_alike_and_narrower_terms_in_one_set_conflict():
 )
 def test_the_terms_of_a_teachers_provider_are_said(model, says):
     assert says in licences.terms(model)
+
+
+def test_the_plan_names_what_publishing_would_need_a_decision_about(tmp_path):
+    from s1data.planning import plan
+    from tests.hub import sets
+
+    recipe = sets.lay(tmp_path / "pool", town_licence="CC BY-NC 4.0")
+    pipeline = Pipeline.load(recipe)
+    before = plan(pipeline, tmp_path / "run").licences
+    assert before == ("licence of source town: by row; counted once it is read",)
+    pipeline.run(tmp_path / "run")
+    assert plan(pipeline, tmp_path / "run").licences == (
+        "licence cc-by-nc-4.0, 40 rows of town: may not be used commercially",
+        "licence unknown, 5 rows of town: is not stated, or not a licence known by name",
+    )
+    unsaid = pipeline.model_copy(
+        update={
+            "sources": tuple(
+                s.model_copy(update={"licence": "all rights reserved"}) for s in pipeline.sources
+            )
+        }
+    )
+    assert (
+        "licence of source farm: all rights reserved"
+        in plan(unsaid, tmp_path / "other").licences[0]
+    )

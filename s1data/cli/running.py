@@ -150,6 +150,8 @@ def plan_command(
     for name, columns in found.unread.items():
         if columns:
             click.echo(f"source {name}: not taken: {', '.join(columns)}")
+    for text in found.licences:
+        click.echo(text)
     for line in found.lines:
         rows = "" if line.rows_in is None else f"{line.rows_in:>9,}"
         rows += "" if line.rows_out is None else f" → {line.rows_out:,}"
