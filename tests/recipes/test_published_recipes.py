@@ -7,6 +7,7 @@ from s1data import published
 from s1data.emulator import Script
 from s1data.recipe import Pipeline, asked_for
 from s1data.stage import Filter, GlobalFilter
+from s1data.verify import verify
 from tests.recipes import fixtures
 
 
@@ -29,6 +30,8 @@ def test_recipe_on_its_fixture(name, tmp_path):
     assert run.ledger.filter(pl.col("outcome") == "selected").height == run.selected.height
     again = pipeline.run(tmp_path / "again", **options)
     assert again.selected.equals(run.selected)
+    checked = verify(run)
+    assert (checked.reached, checked.differences) == ("decisions", ())
 
 
 def test_the_gate_of_s1k_recorded_writes_down_what_it_finds_and_stops_nothing(tmp_path):
