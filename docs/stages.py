@@ -191,6 +191,15 @@ NOTES: Final[dict[str, str]] = {
         "Leaves traces out inside a row, and drops the row when none is left. A wrong answer is "
         "not among its defaults: OpenThoughts3 found no answer filter that beat keeping all."
     ),
+    "choose_trace": (
+        "Stands after the checks and the grades. The evidence names the wish that told the chosen "
+        "trace from the next one."
+    ),
+    "add_nearest_domain": (
+        "For the fields of a scheme without asking a model. What it finds is near in words, which "
+        "is less than what a model says ([measured](domains.md)); for maths and science side by "
+        "side give each source its list."
+    ),
     "add_pass_rates": (
         "Cut attempts count neither way. Where attempts stopped early the raw rate is biased, so "
         "filters use the posterior."

@@ -25,6 +25,7 @@ class AddModelDomain(Asker):
     A null or blank question is never sent and has no domain.
     """
 
+    revision: ClassVar = 2
     needs: ClassVar = ("question",)
     uses: ClassVar = ("source",)
     added: ClassVar = ("domain", "domain_score")

@@ -258,7 +258,7 @@ class KeepFacilityLocation(_Covering):
     }
 
     population: int = Field(
-        default=8_192,
+        default=4_096,
         gt=0,
         le=65_536,
         description="Rows that the set is to stand for: all, or a sample of so many, drawn by the "

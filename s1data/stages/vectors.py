@@ -27,8 +27,8 @@ FAST_AT_A_TIME: Final = 16_384
 TFIDF_DIMENSIONS: Final = 128
 
 
-class AddEmbedding(GlobalEnricher):
-    """Adds the key of each text's embedding; the vector itself goes into the cache."""
+class Encodes(GlobalEnricher):
+    """What stages that turn texts into vectors share: which encoder, and of which text."""
 
     encoder: str = Field(
         default="all-MiniLM-L6-v2",
@@ -66,9 +66,6 @@ class AddEmbedding(GlobalEnricher):
         default=0, ge=0, lt=2**32, description="Seed of tfidf-svd; models have no use for it."
     )
 
-    added: ClassVar = ("embedding",)
-    example: ClassVar = {"encoder": TFIDF, "dimensions": 8}
-
     def reads(self) -> tuple[str, ...]:
         return (self.of,)
 
@@ -99,6 +96,24 @@ class AddEmbedding(GlobalEnricher):
         if self.revision_pin is not None and Path(self.encoder).is_dir():
             yield Problem("revision_pin", "the name of a Hub model beside it", self.encoder)
 
+    def encoder_for(self, texts: pl.Series) -> Encoder:
+        """The encoder; one that is fitted is fitted on ``texts``."""
+        if self.encoder == TFIDF:
+            return TfidfSvd(texts.to_list(), self.dimensions or TFIDF_DIMENSIONS, self.seed)
+        return _model_of(self)
+
+    def is_now_another(self, made_by: str) -> bool:
+        """Whether the folder named as encoder holds another model than ``made_by`` now."""
+        folder = self.encoder != TFIDF and Path(self.encoder).is_dir()
+        return folder and _model_of(self).identity != made_by
+
+
+class AddEmbedding(Encodes):
+    """Adds the key of each text's embedding; the vector itself goes into the cache."""
+
+    added: ClassVar = ("embedding",)
+    example: ClassVar = {"encoder": TFIDF, "dimensions": 8}
+
     def keys(self, rows: pl.DataFrame) -> pl.DataFrame:
         return rows.select("row", pl.col(self.of).alias("text"))
 
@@ -114,9 +129,9 @@ class AddEmbedding(GlobalEnricher):
         more = pl.concat([texts.clear(), *others]).unique().sort()
         texts = pl.concat([texts, more]).unique().sort()
         try:
-            encoder = self._encoder(texts)
+            encoder = self.encoder_for(texts)
             found = keys_of(encoder.identity, rows.get_column("text"))
-            _store(encoder, texts, engine)
+            store(encoder, texts, engine)
         except StageError as error:
             raise StageError(f"stage {self.label}: {error}") from error
         theirs = pl.DataFrame({"row": None, "embedding": keys_of(encoder.identity, more)})
@@ -132,22 +147,16 @@ class AddEmbedding(GlobalEnricher):
         keys = artefact.get_column("embedding").drop_nulls().unique()
         if (made_by := encoder_of(keys)) is None:
             return True
-        folder = Path(self.encoder)
-        if self.encoder != TFIDF and folder.is_dir() and _model_of(self).identity != made_by:
+        if self.is_now_another(made_by):
             return False
         return not engine.vectors(made_by).missing(keys).any()
 
-    def _encoder(self, texts: pl.Series) -> Encoder:
-        if self.encoder == TFIDF:
-            return TfidfSvd(texts.to_list(), self.dimensions or TFIDF_DIMENSIONS, self.seed)
-        return _model_of(self)
 
-
-def _model_of(stage: AddEmbedding) -> Encoder:
+def _model_of(stage: Encodes) -> Encoder:
     return model_encoder(stage.encoder, stage.revision_pin, stage.max_tokens)
 
 
-def _store(encoder: Encoder, texts: pl.Series, engine: Engine) -> None:
+def store(encoder: Encoder, texts: pl.Series, engine: Engine) -> None:
     """Encodes what the cache lacks and stores it piece by piece."""
     keys, vectors = keys_of(encoder.identity, texts), engine.vectors(encoder.identity)
     lacking = vectors.missing(keys)

@@ -77,7 +77,7 @@ def test_k_center_takes_the_row_farthest_from_those_before_it(choose, rows, n):
 @pytest.mark.parametrize(("rows", "n"), [(60, 60), (300, 40), (5_000, 12)])
 def test_facility_location_takes_the_row_that_adds_most(choose, rows, n):
     vectors = cloud(rows)
-    lines = choose("keep_facility_location", vectors, n=n)
+    lines = choose("keep_facility_location", vectors, n=n, population=rows)
     order, near = kept(lines, n), cosines(vectors).clip(0)
     best = np.zeros(rows)
     for i, row in enumerate(order):

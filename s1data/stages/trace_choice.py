@@ -1,0 +1,160 @@
+"""One trace of several for each question, by a stated order of what is wanted of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Final, Literal
+
+import polars as pl
+from pydantic import Field
+
+from s1data.stage import Evidence, Filter, Problem
+
+Wanted = Literal[
+    "right", "agrees", "complete", "shortest", "longest", "highest", "lowest", "teacher"
+]
+Place = tuple[str, int]
+CHECKED: Final = ("agrees", "complete")
+SCORED: Final = ("highest", "lowest")
+INCOMPLETE: Final = frozenset({"cut", "empty", "refusal"})
+IN_WORDS: Final[dict[str | None, str]] = {
+    "right": "its answer is judged better",
+    "agrees": "its thinking and its reply give one answer",
+    "complete": "it is complete",
+    "shortest": "it is the shortest",
+    "longest": "it is the longest",
+    "highest": "its score is the highest",
+    "lowest": "its score is the lowest",
+    "teacher": "its teacher comes first",
+    None: "nothing tells it from the next one, it stands first",
+}
+
+
+class ChooseTrace(Filter):
+    """Leaves one trace in each row: the best by `order`, the first wish counting most.
+
+    Equal traces go by their order in the row (teacher, then sample). A row without a trace is
+    dropped. `keep: all` leaves every trace and drops just these rows.
+    """
+
+    order: tuple[Wanted, ...] = Field(
+        default=("right", "complete", "shortest"),
+        min_length=1,
+        description="What is wanted, the most important first. `right`: verdict right before "
+        "undecided before wrong. `agrees`: the thinking ends in the reply's answer; `complete`: "
+        "not cut, empty or refused; both by `trace_flaws`. `shortest`, `longest`: thinking tokens. "
+        "`highest`, `lowest`: of `score`. `teacher`: the order of `teachers`.",
+    )
+    teachers: tuple[str, ...] = Field(
+        default=(), description="Teachers, the preferred one first; others come after them."
+    )
+    score: str | None = Field(
+        default=None,
+        min_length=1,
+        description="`column.field`: a number in a list of structs that have teacher and sample.",
+    )
+    keep: Literal["one", "all"] = Field(default="one", description="One trace, or all of them.")
+
+    needs: ClassVar = ("traces",)
+    thins: ClassVar = "traces"
+    reasons: ClassVar = {"no_trace": "It has no trace to choose from."}
+    evidence: ClassVar = {
+        "traces": pl.UInt32,
+        "teacher": pl.String,
+        "sample": pl.UInt32,
+        "since": pl.String,
+    }
+    example: ClassVar = {"order": ["right", "complete", "longest"]}
+
+    def reads(self) -> tuple[str, ...]:
+        checked = ("trace_flaws",) if set(self.order) & set(CHECKED) else ()
+        scored = (self.score.partition(".")[0],) if self.score else ()
+        return tuple(dict.fromkeys((*self.needs, *checked, *scored)))
+
+    def check(
+        self,
+        columns: Mapping[str, pl.DataType],
+        inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002 - reads none
+    ) -> Iterator[Problem]:
+        if set(self.order) & set(SCORED) and self.score is None:
+            yield Problem("score", "column.field beside highest or lowest", "none")
+        if "teacher" in self.order and not self.teachers:
+            yield Problem("teachers", "teachers in order of preference", "none")
+        name, _, field = (self.score or "").partition(".")
+        dtype = columns.get(name)
+        if dtype is None:
+            return
+        inner = dtype.inner if isinstance(dtype, pl.List) else None
+        fields = {f.name: f.dtype for f in inner.fields} if isinstance(inner, pl.Struct) else {}
+        number = fields.get(field)
+        if not {"teacher", "sample"} <= fields.keys() or number is None or not number.is_numeric():
+            wanted = f"a list of structs with teacher, sample and a number {field}"
+            yield Problem("score", wanted, f"{name}: {dtype}")
+
+    def verdicts(self, rows: pl.DataFrame) -> pl.DataFrame:
+        out: dict[str, list[Any]] = {"reason": [], "evidence": [], "traces": []}
+        for row in rows.select(self.reads()).iter_rows(named=True):
+            traces = row["traces"] or []
+            left, said = traces, None
+            if self.keep == "one" and len(traces) > 1:
+                left, said = self._chosen(traces, row)
+            out["traces"].append(left)
+            out["reason"].append(None if traces else "no_trace")
+            out["evidence"].append(said if traces else {"traces": 0})
+        schema = {
+            "reason": pl.String(),
+            "evidence": self.evidence_dtype(),
+            "traces": rows.schema["traces"],
+        }
+        return pl.DataFrame(out, schema=schema)
+
+    def in_words(self, evidence: Evidence) -> str:
+        if evidence.values.get("teacher") is None:
+            return super().in_words(evidence)
+        sample, teacher = evidence["sample"], evidence["teacher"]
+        since = IN_WORDS[evidence.values.get("since")]
+        return f"Of its {evidence['traces']} traces sample {sample} of {teacher} stays: {since}."
+
+    def _chosen(
+        self, traces: list[dict[str, Any]], row: Mapping[str, Any]
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        flaws: dict[Place, set[str]] = {}
+        for line in row.get("trace_flaws") or ():
+            flaws.setdefault((line["teacher"], line["sample"]), set()).add(line["flaw"])
+        name, _, field = (self.score or "").partition(".")
+        scores = {(s["teacher"], s["sample"]): s[field] for s in row.get(name) or () if s}
+        worth = [
+            [self._worth(wish, trace, flaws, scores) for wish in self.order] for trace in traces
+        ]
+        ranked = sorted(range(len(traces)), key=lambda i: (worth[i], i))
+        best, next_ = ranked[:2]
+        told = (w for w, a, b in zip(self.order, worth[best], worth[next_], strict=True) if a != b)
+        chosen = traces[best]
+        said = {"teacher": chosen["teacher"], "sample": chosen["sample"]}
+        return [chosen], {"traces": len(traces), **said, "since": next(told, None)}
+
+    def _worth(
+        self,
+        wish: Wanted,
+        trace: Mapping[str, Any],
+        flaws: Mapping[Place, set[str]],
+        scores: Mapping[Place, float | None],
+    ) -> float:
+        """Lower is better."""
+        place = (trace["teacher"], trace["sample"])
+        if wish == "right":
+            verdicts: dict[bool | None, float] = {True: 0.0, None: 1.0, False: 2.0}
+            return verdicts[trace["verdict"]]
+        if wish == "agrees":
+            return float("answers_differ" in flaws.get(place, ()))
+        if wish == "complete":
+            return float(bool(INCOMPLETE & flaws.get(place, set())))
+        if wish == "teacher":
+            known = self.teachers.index(place[0]) if place[0] in self.teachers else None
+            return float(len(self.teachers) if known is None else known)
+        small = wish in ("shortest", "lowest")
+        value = scores.get(place) if wish in SCORED else trace["thinking_tokens"]
+        if value is None or not math.isfinite(value):
+            return math.inf
+        return float(value if small else -value)
