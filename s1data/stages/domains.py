@@ -1,7 +1,9 @@
 """Domains: the embeddings of the pool in k clusters, each named by its most telling words.
 
-k-means (Lloyd, k-means++ starts) on vectors of length 1. Work is in the order of the vectors' keys,
-that is by content, on one thread: neither the order of rows nor the number of threads moves a bit.
+k-means (k-means++ starts) on vectors of length 1. A large pool is first clustered several times on
+a part, where a start costs little, and goes on from the tightest. Work is in the order of the
+vectors' keys, that is by content, on one thread: neither the order of rows nor the number of
+threads moves a bit.
 Rows with the same key stand for one vector that weighs as many.
 """
 
@@ -34,6 +36,12 @@ if TYPE_CHECKING:
 
 STARTS: Final = 3
 """k-means++ starts, of which the tightest clustering is taken."""
+PART: Final = 64
+STARTS_ON_PART: Final = 8
+"""Vectors for each cluster, and starts, on the part of a pool that has more than twice as many."""
+BOUNDS: Final = 50_000_000
+"""Elkan's bounds, one for each vector and cluster, up to which it is used: 200 MB. Same clusters
+as Lloyd's way but for the last bits, in two thirds of its time."""
 SLICE: Final = 8_192
 """Vectors scored at once: bounds the gathered centroids."""
 
@@ -76,6 +84,7 @@ class AddClusterDomain(GlobalEnricher):
     terms: int = Field(default=3, gt=0, le=10, description="Words in a cluster's name.")
     seed: int = Field(default=0, ge=0, description="Seed of the starts and of the sample.")
 
+    revision: ClassVar = 2
     needs: ClassVar = ("question", "embedding")
     added: ClassVar = ("domain", "domain_score")
     example: ClassVar = {"k": 4, "terms": 2}
@@ -164,12 +173,20 @@ class AddClusterDomain(GlobalEnricher):
         from sklearn.exceptions import ConvergenceWarning
         from threadpoolctl import threadpool_limits
 
-        seed = hashlib.sha256(canonical_json([self.seed, self.stage_name(), k]).encode()).digest()
-        means: KMeans = KMeans(k, n_init=STARTS, random_state=int.from_bytes(seed[:4]))
+        key = hashlib.sha256(canonical_json([self.seed, self.stage_name(), k]).encode()).digest()
+        seed = int.from_bytes(key[:4])
+        how = {"algorithm": "elkan" if 1 < k <= BOUNDS // len(vectors) else "lloyd"}
+        means: KMeans = KMeans(k, n_init=STARTS, random_state=seed, **how)
         # Threads would add up a centroid in an order of their own.
         with threadpool_limits(1), warnings.catch_warnings():
             # Vectors apart by less than rounding: the empty clusters are dropped below.
             warnings.simplefilter("ignore", ConvergenceWarning)
+            if len(vectors) > 2 * PART * k:
+                rng = np.random.default_rng(seed)
+                part = np.sort(rng.permutation(len(vectors))[: PART * k])
+                first = KMeans(k, n_init=STARTS_ON_PART, random_state=seed, max_iter=50, **how)
+                first.fit(vectors[part], sample_weight=weights[part])
+                means = KMeans(k, n_init=1, init=first.cluster_centers_, **how)
             means.fit(vectors, sample_weight=weights)
         used, labels = np.unique(means.labels_, return_inverse=True)
         return _Clusters(labels, _unit(means.cluster_centers_[used].astype(np.float32)), vectors)
