@@ -3,8 +3,7 @@
 k-means (k-means++ starts) on vectors of length 1. A large pool is first clustered several times on
 a part, where a start costs little, and goes on from the tightest. Work is in the order of the
 vectors' keys, that is by content, on one thread: neither the order of rows nor the number of
-threads moves a bit.
-Rows with the same key stand for one vector that weighs as many.
+threads moves a bit. Rows with the same key stand for one vector that weighs as many.
 """
 
 from __future__ import annotations
