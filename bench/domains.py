@@ -1,6 +1,6 @@
 """How well domains agree with labels that people gave: clusters and nearest classes, by encoder.
 
-    python -m bench.domains [ROWS]
+    python -m bench.domains [ROWS [POPULATION…]]
 
 Needs the real questions. Three populations, 2,000 rows of each unless said: MMLU-Pro with its 14
 categories, MATH with its 7 subjects, and a sample of the whole pool with its sources (those of at
@@ -112,6 +112,8 @@ def main() -> None:
         }
         engine = LocalEngine(read={}.__getitem__, vectors_home=Path(home) / "vectors")
         for name, frame in populations(rows).items():
+            if sys.argv[2:] and name not in sys.argv[2:]:
+                continue
             labels = frame["label"].n_unique()
             print(f"{name}: {frame.height:,} rows, {labels} labels", flush=True)
             largest = frame["label"].value_counts()["count"].max() / frame.height
