@@ -13,7 +13,7 @@ import polars as pl
 
 from s1data import digest
 from s1data.preparing import Prepared
-from s1data.recipe import asked_for
+from s1data.recipe import Pipeline, asked_for
 
 FORMAT: Final = 1
 _PACKAGES: Final = (
@@ -73,6 +73,7 @@ def build(
         "spent": account["spent"],
         "in_flight_at_a_kill": account["in_flight_at_a_kill"],
         "seeds": {s.label: s.seed for s in pipeline.stages if hasattr(s, "seed")},
+        "expected": expected(pipeline, records),
         "selected": {
             "rows": selected.height,
             "asked_for": asked_for(pipeline),
@@ -82,6 +83,21 @@ def build(
         },
         "files": dict(files),
         "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
+def expected(
+    pipeline: Pipeline, records: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, dict[str, int]]]:
+    """By who published it and stage: rows ``expected`` after the stage, and rows ``found``."""
+    found = {record["label"]: int(record["rows_out"]) for record in records}
+    return {
+        who: {
+            label: {"expected": count, "found": found[label]}
+            for label, count in counts
+            if label in found
+        }
+        for who, counts in pipeline.expected
     }
 
 

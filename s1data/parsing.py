@@ -97,15 +97,22 @@ def _parts(value: dict[str, Any], problems: _Problems) -> dict[str, Any]:
     places_are_sound = not problems
     if "stages" in parts:
         parts["stages"] = _stages(parts["stages"], problems)
+    published: Any = ()
     try:
-        Head.model_validate({k: v for k, v in parts.items() if k in Head.model_fields})
+        head = Head.model_validate({k: v for k, v in parts.items() if k in Head.model_fields})
+        published = head.expected
     except ValidationError as error:
         problems.add_validation(error, (), "", Head)
     if places_are_sound:
         # With unsound sources or inputs every name would seem to be missing.
-        draft = Pipeline.model_construct(
-            **({"inputs": {}, "models": {}, "sources": (), "stages": (), "edits": ()} | parts)
-        )
+        empty: dict[str, Any] = {
+            "inputs": {},
+            "models": {},
+            "sources": (),
+            "stages": (),
+            "edits": (),
+        }
+        draft = Pipeline.model_construct(**(empty | parts | {"expected": published}))
         for path, text in misfits(draft):
             problems.add(path, text)
     return parts

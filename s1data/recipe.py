@@ -16,7 +16,7 @@ from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_
 from s1data import digest, published, yamltext
 from s1data.edits import Edit
 from s1data.errors import RecipeError, nearest
-from s1data.frozen import Frozen
+from s1data.frozen import Frozen, Pairs
 from s1data.models import ModelSpec
 from s1data.sources.spec import Input, Source
 from s1data.stage import Asker, Selector, Stage
@@ -39,6 +39,11 @@ class Head(Frozen):
     rehearsal: bool = Field(
         default=False,
         description="Whether its models are emulated ones unless others are given at run time.",
+    )
+    expected: Pairs[Pairs[int]] = Field(
+        default=(),
+        description="Counts that were published: by who says so, the rows after each stage. A run "
+        "compares them with what it found.",
     )
     changed: tuple[str, ...] = Field(
         default=(), description="What was set differently from the published recipe."
@@ -174,6 +179,8 @@ class Pipeline(Head):
             {s.stage_name(): _without_none(s.model_dump(mode="json", by_alias=True))}
             for s in self.stages
         ]
+        if self.expected:
+            body["expected"] = {who: dict(counts) for who, counts in self.expected}
         if self.edits:
             body["edits"] = [edit.written() for edit in self.edits]
         return yamltext.dump(head | body)
@@ -227,6 +234,7 @@ def misfits(pipeline: Pipeline) -> Iterator[tuple[yamltext.Path, str]]:
     yield from _doubles("edits", [edit.id for edit in pipeline.edits], "; leave the older one out")
     if pipeline.edits and not any(isinstance(s, Selector) for s in pipeline.stages):
         yield ("edits",), "edits: they change what a selector chose; wanted one, got none"
+    yield from _counted_nowhere(pipeline, labels)
     for name in pipeline.inputs:
         if name in sources:
             yield ("inputs", name), f"input {name}: a source has that name; wanted another one"
@@ -241,6 +249,15 @@ def misfits(pipeline: Pipeline) -> Iterator[tuple[yamltext.Path, str]]:
                     text = f"{does} {name!r}, but `{key}:` has {', '.join(known) or 'none'}"
                     place = ("stages", i, stage.stage_name())
                     yield place, f"stage {stage.label}: {text}{nearest(name, known)}"
+
+
+def _counted_nowhere(pipeline: Pipeline, labels: list[str]) -> Iterator[tuple[yamltext.Path, str]]:
+    known = [*RESERVED_LABELS, *labels]
+    for who, counts in pipeline.expected:
+        for label, _ in counts:
+            if label not in known:
+                text = f"{label!r} is the label of no stage ({', '.join(known)})"
+                yield ("expected", who, label), f"expected {who}: {text}{nearest(label, labels)}"
 
 
 def _doubles(kind: str, names: list[str], hint: str) -> Iterator[tuple[yamltext.Path, str]]:

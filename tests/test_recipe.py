@@ -240,3 +240,27 @@ def test_a_stage_that_asks_a_model_the_recipe_has_not_is_named():
             {name: getattr(pipeline, name) for name in type(pipeline).model_fields}
             | {"stages": (*pipeline.stages, asker)}
         )
+
+
+def test_published_counts_stand_beside_what_was_found(tmp_path):
+    recipe = """
+name: counted
+version: 2026.11.0
+sources: [{name: pool, path: pool.jsonl}]
+stages: [drop_duplicates]
+expected: {paper: {read: 3, drop_duplicates: 3}}
+"""
+    pipeline = Pipeline.from_yaml(recipe)
+    assert Pipeline.from_yaml(pipeline.to_yaml()) == pipeline
+    without = Pipeline.from_yaml(recipe.replace("expected:", "# "))
+    assert without.fingerprint == pipeline.fingerprint, "what others counted decides nothing"
+    rows = pl.DataFrame({"question": ["What is 2 + 2?", "Why?", "What is 2 + 2?"]})
+    run = pipeline.run(tmp_path / "run", inputs={"pool": rows})
+    assert run.manifest["expected"] == {
+        "paper": {
+            "read": {"expected": 3, "found": 3},
+            "drop_duplicates": {"expected": 3, "found": 2},
+        }
+    }
+    with pytest.raises(RecipeError, match=r"recipe:6:.*'reed' is the label of no stage"):
+        Pipeline.from_yaml(recipe.replace("{read:", "{reed:"))

@@ -241,6 +241,13 @@ def _summary(done: Run, report: Path | None, *, as_json: bool) -> int:
                 f"{line['stage']:<24} {line['rows_in']:>9,} → {line['rows_out']:>9,}"
                 f"{'  ' + why if why else ''}"
             )
+        for who, counts in (done.manifest["expected"] if rows is not None else {}).items():
+            for label, both in counts.items():
+                apart = both["found"] - both["expected"]
+                said = "the same" if not apart else f"{apart:+,}"
+                click.echo(
+                    f"{who}: {label} leaves {both['expected']:,}; here {both['found']:,} ({said})"
+                )
         if rows is not None:
             questions = "question" if rows == 1 else "questions"
             click.echo(f"{rows:,} {questions} in {done.path / 'selected.parquet'}")
