@@ -3,10 +3,12 @@
 import json
 import pickle
 
+import polars as pl
 import pytest
 
 import s1data
 from s1data import published, schema, stages
+from s1data.errors import RecipeError
 from s1data.recipe import Pipeline
 from s1data.setting import parse_set
 from s1data.stages.asked_traces import AddTraces
