@@ -187,7 +187,9 @@ def _traces(facts: Facts) -> Iterator[str]:
         .sort("teacher", "trace_kind", "verdict")
     )
     said = {True: "right", False: "wrong", None: "undecided"}
-    rows = [(inline(t), code(k or "unknown"), said[v], n) for t, k, v, n in counts.iter_rows()]
+    rows = [
+        (_teacher(t, facts), code(k or "unknown"), said[v], n) for t, k, v, n in counts.iter_rows()
+    ]
     yield table(("teacher", "kind", "answer", "traces"), rows)
     yield ""
     for kind in sorted(set(traces["trace_kind"].drop_nulls().to_list())):
@@ -196,18 +198,51 @@ def _traces(facts: Facts) -> Iterator[str]:
         yield "- The texts of the traces are left out; keys, lengths and verdicts are here."
 
 
+def _model(name: str, facts: Facts) -> str:
+    """What a teacher of the recipe is by its real name."""
+    spec = facts.pipeline.models.get(name)
+    return name if spec is None else spec.model
+
+
+def _teacher(name: str, facts: Facts) -> str:
+    model = _model(name, facts)
+    return inline(name) if model == name else f"{inline(name)} ({inline(model)})"
+
+
 def _models(facts: Facts) -> Iterator[str]:
     asked = facts.manifest["models"]
     if not asked and not facts.pipeline.models:
         return
-    m = facts.manifest
-    yield f"## Models\n\nAsked between {m['started'][:10]} and {m['finished'][:10]}.\n"
+    began, ended = facts.manifest["started"][:10], facts.manifest["finished"][:10]
+    when = f"on {ended}" if began == ended else f"between {began} and {ended}"
+    yield f"## Models\n\nAsked {when}, or before and kept.\n"
     for name in sorted({*asked, *facts.pipeline.models}):
         spec = facts.pipeline.models.get(name)
         settings = spec.model_dump(mode="json", exclude_defaults=True) if spec else {}
-        shown = [f"{k} {code(v)}" for k, v in settings.items()]
-        shown += [f"{k.replace('_', ' ')} {code(v)}" for k, v in dict(asked.get(name, {})).items()]
-        yield f"- {inline(name)}: {', '.join(shown)}"
+        yield f"- {inline(name)}: {', '.join(f'{k} {code(v)}' for k, v in settings.items())}"
+        yield from _used(dict(asked.get(name, {})))
+    usd = (facts.manifest.get("spent") or {}).get("usd")
+    if usd is not None:
+        yield f"\nSpent by this run in all: ${usd:,.2f}."
+
+
+def _used(used: dict[str, Any]) -> Iterator[str]:
+    """One line on requests, how they ended, tokens and dollars, as far as the manifest says."""
+    said = []
+    if "requests" in used:
+        said.append(
+            f"{used['requests']:,} requests, {used.get('cached', 0):,} of them kept from before"
+        )
+    if ends := used.get("outcomes"):
+        said.append("ended " + ", ".join(f"{code(k)} {n:,}" for k, n in sorted(ends.items())))
+    kinds = ("prompt", "thinking", "answer")
+    tokens = [f"{used[f'{k}_tokens']:,} {k}" for k in kinds if f"{k}_tokens" in used]
+    if tokens:
+        said.append(f"tokens: {', '.join(tokens)}")
+    if used.get("usd") is not None:
+        said.append(f"worth ${used['usd']:,.2f}")
+    if said:
+        yield f"  - {'; '.join(said)}"
 
 
 def _changes(facts: Facts) -> Iterator[str]:
@@ -270,7 +305,7 @@ def _licences(facts: Facts) -> Iterator[str]:
         )
     teachers = [] if facts.traces is None else sorted(set(facts.traces["teacher"].drop_nulls()))
     asked = sorted({spec.model for spec in facts.pipeline.models.values()})
-    if names := list(dict.fromkeys([*teachers, *asked])):
+    if names := list(dict.fromkeys([*(_model(t, facts) for t in teachers), *asked])):
         yield "\nTerms of the providers whose models wrote into it:\n"
         for name in names:
             yield f"- {inline(name)}: {licences.terms(name)}."

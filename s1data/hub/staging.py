@@ -58,7 +58,8 @@ class Staged:
 def check(run: Run) -> None:
     """RunError unless a run may be published at all."""
     manifest = run.manifest
-    if manifest["rehearsal"]:
+    origins = [dict(used.get("origins", {})) for used in manifest["models"].values()]
+    if manifest["rehearsal"] or any(o.get("rehearsal") for o in origins):
         raise RunError(
             f"{run.path}: is a rehearsal: its replies are an emulator's, not a model's, so it is "
             "never published; run the recipe with real models"

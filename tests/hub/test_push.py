@@ -271,6 +271,11 @@ def test_files_of_an_earlier_push_that_are_no_more_are_taken_out(hub, user, run,
     [
         ("rehearsal", lambda m: {**m, "rehearsal": True}, "rehearsal"),
         (
+            "rehearsed replies",
+            lambda m: {**m, "models": {"t": {"origins": {"rehearsal": 1}}}},
+            "rehearsal",
+        ),
+        (
             "damaged",
             lambda m: {**m, "files": {**m["files"], "ledger.parquet": "0"}},
             "ledger.parquet",
