@@ -163,3 +163,20 @@ def test_a_sentence_encoder_on_a_seeded_sample(given, tmp_path, real_all):
     embedded = run.funnel().filter(pl.col("stage") == "add_embedding")["rows_in"][0]
     assert embedded > (20_000 if real_all else 2_000)
     assert run.selected["domain"].n_unique() > 30
+
+
+def test_the_report_holds_every_row_and_stays_under_60_mb(thousand):
+    from s1data.report import html
+
+    page = html.write(thousand)
+    assert page.stat().st_size < 60_000_000
+    assert "All 83,481 rows are in this file with their full texts." in page.read_text("utf-8")
+
+
+def test_a_report_with_less_room_says_what_is_left_out(unsolved, tmp_path):
+    from s1data.report import html
+
+    page = html.write(unsolved, tmp_path / "small.html", most_bytes=12_000_000)
+    assert page.stat().st_size < 13_500_000
+    said = page.read_text("utf-8")
+    assert "In full: 182 of 182 selected and " in said
