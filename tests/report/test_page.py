@@ -278,6 +278,23 @@ def test_dark_and_light(opened):
     assert light.evaluate(colour) == dark.evaluate(colour)
 
 
+CONTRAST = """() => {
+    const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+    const rgb = (colour) => colour.match(/[\\d.]+/g).map(Number);
+    const behind = (e) => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c.length < 4 || c[3]) return c; } };
+    return [...document.querySelectorAll('main *')].filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) && e.checkVisibility() && !(e instanceof SVGElement))
+        .map(e => { const [a, b] = [light(rgb(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x); return [(a + 0.05) / (b + 0.05), e.outerHTML.slice(0, 80)]; })
+        .filter(([ratio]) => ratio < 4.5);
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_what_is_behind_it(opened, scheme):
+    """WCAG 2, level AA: a contrast of 4.5 to 1."""
+    assert opened(color_scheme=scheme).evaluate(CONTRAST) == []
+
+
 @pytest.mark.parametrize("width", [320, 390, 768])
 def test_no_width_makes_the_page_scroll_sideways(opened, width):
     page = opened(viewport={"width": width, "height": 800})
