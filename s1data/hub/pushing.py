@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
-from s1data import card, digest
+from s1data import card
 from s1data.checkpoint import write_json
 from s1data.errors import RecipeError, RunError
 from s1data.hub import shards, staging
 from s1data.hub.published_set import PublishedSet
-from s1data.hub.remote import Remote, Sent, Standing
+from s1data.hub.reading_back import read_back
+from s1data.hub.remote import Remote, Say, Sent, Standing
 from s1data.hub.staging import Staged, WithReplies
 from s1data.licences import Concern
-from s1data.published import Repo, quiet
+from s1data.published import Repo
 from s1data.run import Run
 
-Say = Callable[[str], None]
 _SHARD: Final = re.compile(r"(data|ledger|replay|replies)/train-.*")
 
 
@@ -95,7 +94,7 @@ def push(
     create_pr, job = how.create_pr, _Job(remote, staged, run)
     sent = (job.proposed() if create_pr else None) or job.send(branch, create_pr=create_pr)
     tagged = False if create_pr else job.tagged(sent.commit)
-    _read_back(remote, job.sent, sent.commit, job.manifest, say)
+    read_back(remote, job.sent, sent.commit, job.manifest, say)
     return Pushed(
         name, place, job.sizes(), run.pipeline.version, tagged, sent.commit, sent.made,
         sent.pull_request, (*notes, *job.notes),
@@ -280,47 +279,3 @@ def _dry(remote: Remote, staged: Staged, run: Run, notes: list[str]) -> Pushed:
         remote.name, staged.folder, {n: p.stat().st_size for n, p in sorted(add.items())},
         run.pipeline.version, False, notes=(*notes, *job.notes),
     )  # fmt: skip
-
-
-def _read_back(
-    remote: Remote, sent: Mapping[str, Path], commit: str, manifest: Mapping[str, Any], say: Say
-) -> None:
-    """Every file as it stands at the commit, by hash and rows; every config as datasets sees it."""
-    say(f"{remote.name}: reading back {len(sent)} files at {commit[:12]}")
-    rows = manifest["published"]["files"]
-    for name, path in sent.items():
-        with tempfile.TemporaryDirectory(prefix="s1data-read-back-") as home:
-            found = remote.download(name, commit, Path(home))
-            if digest.of_file(found) != digest.of_file(path):
-                raise RunError(
-                    f"{remote.name}: {name} at {commit[:12]} is not what was sent; push again"
-                )
-            wanted = rows.get(name, {}).get("rows")
-            if wanted is not None and _rows(found) != wanted:
-                raise RunError(f"{remote.name}: {name}: wanted {wanted} rows, got {_rows(found)}")
-    _configs(remote.name, commit, manifest["published"])
-
-
-def _rows(path: Path) -> int:
-    import pyarrow.parquet as pq
-
-    return int(pq.read_metadata(path).num_rows)
-
-
-def _configs(name: str, commit: str, published: Mapping[str, Any]) -> None:
-    import datasets
-
-    for config, folder in published["configs"].items():
-        wanted = sum(1 for path in published["files"] if path.startswith(f"{folder}/"))
-        with tempfile.TemporaryDirectory(prefix="s1data-read-back-") as home, quiet():
-            try:
-                builder = datasets.load_dataset_builder(
-                    f"hf://datasets/{name}", config, revision=commit, cache_dir=home
-                )
-            except Exception as error:
-                raise RunError(
-                    f"{name}: config {config} at {commit[:12]} cannot be loaded: {error}"
-                ) from error
-            got = len((builder.config.data_files or {}).get("train", ()))
-        if got != wanted:
-            raise RunError(f"{name}: config {config}: wanted {wanted} files, got {got}")
