@@ -50,6 +50,8 @@ class Step:
     """Of a stage that grades: each attempt with the end of its text where that is known, its
     answer, the reference, verdict and method. Of one that holds rows against benchmarks without
     dropping any: each item that the row matches."""
+    unknown: str = ""
+    """What is said where no change is known that would have kept the row, though one may."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class Way:
             if step.settings:
                 yield f"  {'':<24} kept here with {as_set(step.label, step.settings)}"
             elif step.fate == "dropped" and step.label != "read":
-                yield f"  {'':<24} no setting of this stage would have kept it"
+                none = step.unknown or "no setting of this stage would have kept it"
+                yield f"  {'':<24} {none}"
 
 
 def as_set(label: str, settings: Mapping[str, Any]) -> str:
@@ -196,7 +199,11 @@ def _past(
         chosen = line["reason"][0] is None
         words, settings = said(stage, line["reason"][0], line["evidence"][0])
         fate = "selected" if chosen else "dropped"
-        return Step(label, fate, words, line["reason"][0], None if chosen else settings), row
+        reason = line["reason"][0]
+        unsure = not chosen and settings is None and reason not in stage.edit_reasons
+        unknown = "no setting is known with which it would be kept" if unsure else ""
+        step = Step(label, fate, words, reason, None if chosen else settings, unknown=unknown)
+        return step, row
     if isinstance(stage, Filter | GlobalFilter):
         line = _line(checkpoint, "dropped", number)
         if line.is_empty():

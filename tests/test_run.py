@@ -434,3 +434,18 @@ def test_quotas_that_cannot_be_met_stop_the_run_with_the_arithmetic(pool, tmp_pa
     text = pools.RECIPE.replace("seed: 1}", "quota: {source: {more: {min: 50}}}}")
     with pytest.raises(s1data.StageError, match=r"stage keep: quota of source more: .* got \d+"):
         pools.pipeline(pool, text).run(tmp_path / "run")
+
+
+def test_where_no_setting_is_known_that_would_keep_a_row_nothing_is_promised(pool, tmp_path):
+    """How far n must rise for k-center to reach a row is not computed: it may well reach it."""
+    text = pools.RECIPE.replace(
+        "  - keep_random: {as: keep, n: 20, seed: 1}\n",
+        "  - add_embedding: {encoder: tfidf-svd, dimensions: 8}\n"
+        "  - keep_kcenter: {as: keep, n: 20, quota: {source: {sums: {max: 20}}}}\n",
+    )
+    run = pools.pipeline(pool, text).run(tmp_path / "run")
+    out = run.ledger.filter(stage="keep", reason="covered").row(0, named=True)
+    words = str(run.why(out["id"])[0])
+    assert "is chosen and near it" in words
+    assert "no setting is known with which it would be kept" in words
+    assert "no setting of this stage" not in words
