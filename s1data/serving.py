@@ -37,6 +37,7 @@ from s1data.providers.connections import find_key
 from s1data.stage import Asker
 from s1data.store import ReplyStore, Spending
 from s1data.store.jobs import records
+from s1data.store.replies import ROLL_BYTES
 
 REHEARSAL: Final = "rehearsal"
 """Folder of a run that holds the replies and the spending of its rehearsal."""
@@ -64,6 +65,8 @@ class Means:
     """Seconds for one request."""
     store: Path | None = None
     """Home of the reply store; `s1data.acting.replies_home` unless given."""
+    roll_bytes: int = ROLL_BYTES
+    """Bytes of this process's journal that become a part of the store."""
     batch: bool = False
     """Models that have a batch mode are asked in jobs, at the price of it."""
     batch_fallback: Fallback = "stop"
@@ -94,7 +97,9 @@ class Serving:
         """Those that can be asked; and of the others, what to do so that they can."""
         own = home / REHEARSAL
         store = own / "replies" if means.rehearsal else (means.store or replies_home())
-        self.store = ReplyStore(store, rehearsal=means.rehearsal)
+        self.store = ReplyStore(
+            store, rehearsal=means.rehearsal, roll_bytes=means.roll_bytes
+        )
         self.jobs = self.store.home / "jobs"
         """Where batch jobs under way are written down."""
         self.spending_file = (own if means.rehearsal else home) / SPENDING
