@@ -179,6 +179,7 @@ class Journal:
         self._path, self._at = path, 0
         self.sent = Counter()
         self.settled = set()
+        """Keys whose cost is known, since their reply is stored."""
 
     def read(self):
         """Keys of requests whose sending was noted since the last look."""
@@ -197,7 +198,7 @@ class Journal:
                 continue
             if event["event"] == "reserve":
                 new[key] += 1
-            elif event["event"] == "settle":
+            elif event["event"] == "settle" and event["nano_usd"]:
                 self.settled.add(key)
         self.sent += new
         return new
