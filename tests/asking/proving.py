@@ -80,9 +80,11 @@ def run(out, pool, told):
         sys.exit(1)
 
 
-def command(arguments, heard):
-    """In a child: the command line, with all that it says going to a file."""
-    with Path(heard).open("ab") as file:
+def command(arguments, place, environment):
+    """In a child: the command line in a folder, with all that it says going to ``heard`` there."""
+    os.chdir(place)
+    os.environ.update(environment)
+    with Path("heard").open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     main([str(word) for word in arguments])

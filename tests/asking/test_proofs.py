@@ -79,7 +79,7 @@ class Killing:
     def in_a_compaction(self):
         """Kills `s1data replies compact`."""
         words = ("replies", "compact", "--store", str(self.home / "store"))
-        process = proving.start(proving.command, words, str(self.home / "heard"))
+        process = proving.start(proving.command, words, self.home, {})
         if proving.kill_inside(process, self.home, INSIDE["compaction"]):
             self.after_a_kill("compaction")
 

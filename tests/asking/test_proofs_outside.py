@@ -1,7 +1,6 @@
 """Whole runs in a bad world: a storm of faults, dead servers, Ctrl-C, and a key that must not leak."""
 
 import logging
-import os
 import signal
 import subprocess
 import sys
@@ -55,7 +54,7 @@ def storm_script(pool):
         for row, fault in ALWAYS.items()
     ]
     names = ("small-8b", "gemini-2.5-flash")
-    models = {name: {"role": "solver", "skill": 0.5, "thinking_tokens": 80} for name in names}
+    models = {name: {"role": "teacher", "skill": 0.5, "thinking_tokens": 80} for name in names}
     return Script.of(
         {"models": models, "faults": rates, "planned": planned,
          "retry_delay": 0.05, "slow_seconds": 0.05}
@@ -84,7 +83,7 @@ def test_in_a_storm_each_row_ends_in_a_reply_or_a_named_class(tmp_path):
     assert attempts.height == 2000
     assert attempts["finish"].null_count() == 0
     assert set(attempts["finish"]) <= {outcome.value for outcome in Outcome}
-    assert len(struck) >= 0.3 * 2000
+    assert len(struck) >= 0.25 * 2000
     assert {entry.fault for entry in struck} >= {f.value for f in Fault if f not in STOPPING}
     good = [o.value for o in Outcome if POLICIES[o].answers]
     with ReplyStore(tmp_path / "cache" / "replies") as store:
@@ -104,9 +103,9 @@ def test_in_a_storm_each_row_ends_in_a_reply_or_a_named_class(tmp_path):
         assert reply is not None
         assert reply.answer
         assert entry.finish == "stop"
-        if reply.outcome is Outcome.OK:
+        if entry.fault in {None, "slow"}:
             assert tokens(reply.answer) == entry.answer_tokens
-            assert tokens(reply.thinking) == entry.thinking_tokens
+            assert tokens(reply.thinking or "") == entry.thinking_tokens
             whole += 1
     assert whole > 1000
 
@@ -252,7 +251,7 @@ def test_a_planted_key_is_found_in_nothing_that_is_written(tmp_path):
             "small-8b", "gemini-2.5-flash").replace("big-70b", "other"),
         encoding="utf-8",
     )  # fmt: skip
-    environment = {**os.environ, "S1DATA_CACHE": str(place / "cache")}
+    environment = {"S1DATA_CACHE": str(place / "cache")}
     for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY", "S1DATA_KEY_SMALL"):
         environment[name] = KEY
     script = Script.of(
@@ -261,11 +260,7 @@ def test_a_planted_key_is_found_in_nothing_that_is_written(tmp_path):
     codes = []
 
     def cli(*words):
-        with (place / "heard").open("ab") as heard:
-            codes.append(
-                subprocess.run([*CLI, *map(str, words)], cwd=place, env=environment, stdout=heard,
-                               stderr=heard, check=False, timeout=120).returncode
-            )  # fmt: skip
+        codes.append(proving.end(proving.start(proving.command, words, place, environment)))
 
     money = ("--max-usd", 5, "--prices", "prices.toml")
     with Emulator(script, answers=pool) as server, Emulator(
