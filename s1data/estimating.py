@@ -17,7 +17,7 @@ import polars as pl
 
 from s1data.asking import Batching, Limits, Price, Replies, Wave, waves
 from s1data.asking.batching import Cost
-from s1data.asking.prices import prompt_bound
+from s1data.asking.prices import TEMPLATE_TOKENS, prompt_bound
 from s1data.errors import BudgetError
 from s1data.models import ModelSpec
 from s1data.stage import Asker
@@ -27,6 +27,8 @@ ENOUGH: Final = 5
 """Fewer replies say nothing of a spread."""
 Z: Final = 1.96
 """Half the width of a 95% interval, in standard errors."""
+TEMPLATE: Final = 40
+"""Tokens that a chat template seldom adds more of to a prompt."""
 BYTES_PER_TOKEN: Final = (2.0, 4.0, 6.0)
 """Fewest, usual and most bytes of a token of a prompt, for mathematics in English."""
 
@@ -92,7 +94,7 @@ class Estimate:
             if self.gpu_hours:
                 said.append(f"{_span(self.gpu_hours)} GPU hours")
             if self.hours:
-                said.append(f"{_span(self.hours)} hours")
+                said.append(_time(self.hours))
             said.append(self.basis)
             if self.waves is not None:
                 said.append(_waves_said(self.waves, new))
@@ -184,7 +186,15 @@ def _requests(
                 most = None if price is None else price.maximum(request)
             except BudgetError:
                 most = None
-            lines.append((request.key, name, prompt_bound(request), request.max_tokens, most))
+            lines.append(
+                (
+                    request.key,
+                    name,
+                    prompt_bound(request) - TEMPLATE_TOKENS,
+                    request.max_tokens,
+                    most,
+                )
+            )
         parts.append(pl.DataFrame(lines, schema=schema, orient="row"))
     return pl.concat(parts).unique("key", keep="first", maintain_order=True)
 
@@ -200,7 +210,7 @@ def _estimate(
 ) -> Estimate:
     size = int(new["bytes"].sum())
     few, _, many = BYTES_PER_TOKEN
-    prompt: Interval = (size / many, size / few)
+    prompt: Interval = (size / many, size / few + TEMPLATE * new.height)
     told = sample.drop_nulls(["prompt_tokens", "answer_tokens"]).with_columns(
         output=pl.col("answer_tokens") + pl.col("thinking_tokens").fill_null(0)
     )
@@ -254,6 +264,14 @@ def _sum_of(sample: pl.Series, count: int) -> Interval:
 def _span(interval: Interval, unit: str = "") -> str:
     low, high = (_short(value) for value in interval)
     return f"{unit}{high}" if low == high else f"{unit}{low} to {unit}{high}"
+
+
+def _time(hours: Interval) -> str:
+    """In the unit that fits the longer end."""
+    for unit, in_an_hour in (("hours", 1), ("minutes", 60), ("seconds", 3600)):
+        if hours[1] * in_an_hour >= 1:
+            return f"{_span((hours[0] * in_an_hour, hours[1] * in_an_hour))} {unit}"
+    return "under a second"
 
 
 def _short(value: float) -> str:

@@ -19,6 +19,7 @@ import polars as pl
 
 from s1data import digest, ledger, manifest, memory, reading
 from s1data.acting import Outcome, act, cache_home, shown_columns
+from s1data.asking import NotSent
 from s1data.checkpoint import (
     Checkpoint,
     Shelf,
@@ -88,6 +89,8 @@ def run(  # noqa: PLR0913 - one for each thing that may be said of a run
         Remarks(teller),
         Serving(asked, means, home, teller.say) as serving,
     ):
+        if means.rehearsal and asked:
+            _refuse_live(home)
         done = _finished(home, prepared, rehearsal=means.rehearsal and bool(asked))
         if done is not None:
             for line in done.funnel().iter_rows(named=True):
@@ -119,6 +122,13 @@ def _only_one(home: Path, pipeline: Pipeline) -> Iterator[None]:
         raise RunError(
             f"{home}: {who} is running there now; wait for it, or give another --out"
         ) from None
+
+
+def _refuse_live(home: Path) -> None:
+    """A rehearsal would take the place of what was paid for."""
+    found = Run(home)
+    if found.finished and found.manifest["models"] and not found.manifest["rehearsal"]:
+        raise RunError(f"{home}: holds a run that asked real models; rehearse in another --out")
 
 
 def _refuse_foreign(home: Path, pipeline: Pipeline) -> None:
@@ -349,7 +359,11 @@ class _Runner:
                 self.tell.say(f"cannot be asked yet: {todo}")
         if names:
             self.serving.hold_jobs()
-        self.serving.check(names)
+        try:
+            self.serving.check(names)
+        except NotSent as stop:
+            # No room in the budget: what is in the store may still be all that is wanted.
+            self.tell.say(f"nothing will be sent: {stop}")
 
     def _is_done(self, checkpoint: Checkpoint) -> None:
         record = checkpoint.record

@@ -97,9 +97,7 @@ class Serving:
         """Those that can be asked; and of the others, what to do so that they can."""
         own = home / REHEARSAL
         store = own / "replies" if means.rehearsal else (means.store or replies_home())
-        self.store = ReplyStore(
-            store, rehearsal=means.rehearsal, roll_bytes=means.roll_bytes
-        )
+        self.store = ReplyStore(store, rehearsal=means.rehearsal, roll_bytes=means.roll_bytes)
         self.jobs = self.store.home / "jobs"
         """Where batch jobs under way are written down."""
         self.spending_file = (own if means.rehearsal else home) / SPENDING

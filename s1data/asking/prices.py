@@ -67,9 +67,11 @@ class Price(Frozen):
 
     def of(self, reply: Reply) -> float | None:
         """Dollars for a reply by the tokens that the service counted; None where it did not."""
-        if reply.prompt_tokens is None or reply.answer_tokens is None:
+        made = (reply.answer_tokens, reply.thinking_tokens)
+        # A reply cut while it thought has no answer, and a count of its thinking alone.
+        if reply.prompt_tokens is None or made == (None, None):
             return None
-        return self.usd(reply.prompt_tokens, reply.answer_tokens + (reply.thinking_tokens or 0))
+        return self.usd(reply.prompt_tokens, sum(tokens or 0 for tokens in made))
 
     def maximum(self, request: Request) -> float:
         """The most that sending a request once can cost; BudgetError where nothing bounds it."""

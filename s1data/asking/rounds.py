@@ -126,6 +126,7 @@ class _Rounds:
         self.seen: set[str] = set()
         self.open: dict[str, str] = {}
         self.given_up: dict[str, Reply] = {}
+        self.before = frozenset(session.got)
         self.done = 0
         self.judged = not asker.accepts()
 
@@ -293,7 +294,8 @@ class _Rounds:
         self, replies: Mapping[str, Reply], known: Replies, *, cached: bool, count: bool = True
     ) -> None:
         for key, reply in replies.items() if count else ():
-            self.used[known.names[key]].add(reply, cached and key not in self.session.got)
+            new = key in self.session.got and key not in self.before
+            self.used[known.names[key]].add(reply, cached and not new)
         known.add(replies)
 
     def _finish(self, start: int, rows: pl.DataFrame, known: Replies) -> None:

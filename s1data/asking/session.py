@@ -396,10 +396,12 @@ class Session:
         tiny = [(one.price, asked) for one in served if one.price for asked in one.model.tiny()]
         if not tiny:
             return await preflight(served)
-        # One reservation for all: a second one would wait for the first to be settled.
+        # One reservation for all: a second one would wait for the first to be settled. Room for the
+        # least that a row can cost is in it: a check that no row can follow is money for nothing.
         most = sum(price.maximum(asked) for price, asked in tiny)
+        least = min(_least(one) for one in served)
         now = datetime.now(UTC).isoformat(timespec="microseconds")
-        item = Item(f"check-{tiny[0][1].key}", now, most)
+        item = Item(f"check-{tiny[0][1].key}", now, most + least)
         await self.purse.reserve(item)
         try:
             await preflight(served)
@@ -441,3 +443,10 @@ class Session:
 
 def _unserved(request: Request) -> Stop:
     return Stop("no_endpoint", f"nothing serves {request.model} ({request.provider}) in this run")
+
+
+def _least(served: Served) -> float:
+    """The least that must be reserved for any request to a model."""
+    if served.price is None:
+        return 0.0
+    return served.price.maximum(Request(**dict(served.spec), prompt="?"))

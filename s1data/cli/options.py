@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +29,21 @@ class Place(click.Path):
         if not value:
             self.fail("a path is wanted, got nothing", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Dollars(click.FloatRange):
+    """A sum of money, which no infinity and no NaN is."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - as click declares it
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401 - as click declares it
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"a number of dollars is wanted, got {value}", param, ctx)
+        return found
 
 
 def recipe_options(command: Command) -> Command:
@@ -64,7 +80,7 @@ def asking_options(command: Command) -> Command:
 def spending_options(command: Command) -> Command:
     """The same but for the models' addresses."""
     options = (
-        click.option("--max-usd", type=click.FloatRange(min=0), metavar="DOLLARS",
+        click.option("--max-usd", type=Dollars(min=0), metavar="DOLLARS",
                      help="The most that the run may cost, over all its resumes."),
         click.option("--no-price", is_flag=True, help="Count no cost for models without a price."),
         click.option("--prices", multiple=True, type=Place(), metavar="FILE",

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
-from s1data.models import ModelError, ModelSpec, Outcome, Request
+from s1data.models import ModelError, ModelSpec, Outcome, Request, Told
 from s1data.providers.failures import failure
 
 READY: Final = "Reply with the one word: ready."
@@ -33,3 +33,13 @@ def tiny_request(spec: ModelSpec) -> Request:
 def refused(message: str | None) -> ModelError:
     """A tiny request that is refused as such: the settings are at fault."""
     return ModelError(f"{message}; mend the model's settings", Outcome.BAD_REQUEST)
+
+
+def refuse_malformed(told: Told, who: str) -> None:
+    """ModelError where what came for the tiny request is no reply of the protocol at all.
+
+    Something else answers at that address: its replies would be paid for, kept and of no use.
+    """
+    if told.outcome is Outcome.MALFORMED:
+        got = f"what came for a tiny request is no reply ({told.detail or 'malformed'})"
+        raise failure(who, Outcome.NOT_FOUND, got, "see that the URL is that of a model server")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from s1data.errors import RecipeError
 from s1data.models import ModelError, ModelSpec, Outcome, Reply, Request, Scored
 from s1data.providers import gemini_bodies
-from s1data.providers.checking import in_time, refused, tiny_request
+from s1data.providers.checking import in_time, refuse_malformed, refused, tiny_request
 from s1data.providers.connections import checked_url, find_key, reach, transport_failure
 from s1data.providers.failures import cure_of, failure, one_line, outcome_of, seconds_to_wait
 from s1data.providers.replies import Sending, mapping
@@ -86,6 +86,7 @@ class Gemini:
         reply = await in_time(self.ask(tiny_request(self._spec)), self.who)
         if reply.outcome is Outcome.BAD_REQUEST:
             raise refused(reply.detail)
+        refuse_malformed(reply, self.who)
 
     def tiny(self) -> tuple[Request, ...]:
         return (tiny_request(self._spec),)

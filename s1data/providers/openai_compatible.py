@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from s1data.models import ModelError, ModelSpec, Outcome, Reply, Request, Scored, Told
 from s1data.providers import openai_bodies
-from s1data.providers.checking import MAX_TOKENS, in_time, refused, tiny_request
+from s1data.providers.checking import MAX_TOKENS, in_time, refuse_malformed, refused, tiny_request
 from s1data.providers.connections import checked_url, find_key, reach
 from s1data.providers.failures import failure
 from s1data.providers.openai_refusals import FilteredError, refusal
@@ -149,7 +149,7 @@ class OpenAICompatible:
             if error.outcome is Outcome.BAD_REQUEST:
                 raise refused(str(error)) from None
             raise
-        openai_bodies.read(body, request, who)
+        refuse_malformed(openai_bodies.read(body, request, who), who)
 
     def _who(self, endpoint: _Endpoint) -> str:
         return f"model {self._name} at {endpoint.url}"

@@ -65,8 +65,10 @@ def cell(value: object, name: str) -> str:
         return "-"
     if isinstance(value, Mapping):
         return ", ".join(f"{words(str(k))} {cell(v, '')}" for k, v in value.items()) or "-"
+    if name == "expected_usd" and isinstance(value, list | tuple):
+        return " to ".join(usd(one) for one in value)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if name == "usd":
+        if name.endswith("usd"):
             return usd(value)
         return seconds(value) if name == "seconds" else n(value)
     return plain(value)

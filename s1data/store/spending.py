@@ -31,6 +31,8 @@ class Spending:
     """What a run has reserved and spent, in US dollars; ``cap`` None is no limit. Thread-safe."""
 
     def __init__(self, path: Path, cap: float | None) -> None:
+        if cap is not None and not (math.isfinite(cap) and cap >= 0):
+            raise BudgetError(f"budget: a cap of 0 dollars or more was wanted, got {cap}")
         self.path = Path(path)
         self.cap = cap
         self._lock = threading.RLock()
