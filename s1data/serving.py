@@ -162,6 +162,10 @@ class Serving:
     def _limits(self, name: str) -> Limits:
         return self.means.limits.get(name) or self.means.limits.get("") or Limits()
 
+    def session(self) -> Session:
+        """What single requests go through; opened when it is first asked for."""
+        return self._open()
+
     def texts_of(self, keys: pl.Series) -> pl.DataFrame:
         """``reply_key``, ``thinking`` and ``answer`` of the replies that the store has."""
         found = self.store.get(keys.to_list()) if self.specs else {}

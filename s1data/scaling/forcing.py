@@ -1,0 +1,221 @@
+"""Budget forcing (s1 paper, section 3.1): one small loop over any engine.
+
+Thinking goes on until the model ends it. Ended too early, the end is left out and "Wait" put in
+its place; at the maximum it is closed by force and an answer asked for. Each request has a state
+of its own; `force` asks an engine about all that are still going in one batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+from pydantic import Field, model_validator
+
+from s1data.frozen import Frozen
+from s1data.scaling.marks import Marks
+
+Kind: TypeAlias = Literal["thinking", "wait", "minimum", "close", "final", "answer"]
+
+
+class Budget(Frozen):
+    """How much a model is to think, in tokens that it generates."""
+
+    maximum: int = Field(default=32_000, ge=0)
+    """Most thinking tokens; appended texts have their room in it too."""
+    minimum: int = Field(default=0, ge=0)
+    """Fewest thinking tokens: an end before them is replaced by `text`."""
+    waits: int = Field(default=0, ge=0)
+    """How often an end is replaced by `text`, wherever it comes."""
+    text: str = Field(default="Wait", min_length=1)
+    final: str = "Final Answer:"
+    """What the answer begins with when thinking was cut; an empty text for nothing."""
+    answer: int = Field(default=4_096, ge=1)
+    """Most tokens of the answer."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Budget:
+        if self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum} is over the maximum {self.maximum}")
+        return self
+
+    @property
+    def name(self) -> str:
+        """A name for files and curves, of what differs from the defaults."""
+        parts = [f"max{self.maximum}"]
+        parts += [f"min{self.minimum}"] if self.minimum else []
+        parts += [f"wait{self.waits}"] if self.waits else []
+        return "-".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What an engine is asked: go on from here, so far at most, until one of these texts."""
+
+    id: str
+    prompt: str
+    max_tokens: int
+    stop: tuple[str, ...]
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generated:
+    """What an engine gives back."""
+
+    text: str
+    tokens: int
+    """Generated tokens; of their ids, where the engine has them."""
+    hit_limit: bool
+    """Whether it ended at a limit and not at a stop text or an end of its own."""
+    error: str | None = None
+    """Why there is nothing: the request is over."""
+
+
+class Engine(Protocol):
+    """Whatever continues raw text."""
+
+    def generate(self, calls: Sequence[Call]) -> list[Generated]:
+        """One result for each call, in order; never more than ``max_tokens`` of each."""
+
+    def most_tokens(self, text: str) -> int:
+        """Tokens that a text has, or a number that it cannot have more than."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of what stands behind the prompt, in order: generated, or put in by the loop."""
+
+    kind: Kind
+    text: str
+    tokens: int = 0
+    """Generated tokens; 0 for what was put in."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Forced:
+    """One request's state, and in the end its result."""
+
+    id: str
+    sample: int = 0
+    pieces: list[Piece] = field(default_factory=list)
+    cut: bool = False
+    """Whether thinking was ended by force."""
+    mute: bool = False
+    """Whether the model had nothing to say to a "Wait"."""
+    answer_cut: bool = False
+    error: str | None = None
+
+    def tokens(self, *kinds: Kind) -> int:
+        """Generated tokens of pieces of these kinds."""
+        return sum(piece.tokens for piece in self.pieces if piece.kind in kinds)
+
+    def count(self, kind: Kind) -> int:
+        """Pieces of a kind."""
+        return sum(piece.kind == kind for piece in self.pieces)
+
+    def text(self, *kinds: Kind) -> str:
+        """The pieces of these kinds, joined."""
+        return "".join(piece.text for piece in self.pieces if piece.kind in kinds)
+
+    @property
+    def thinking(self) -> str:
+        """All between the marks, "Wait" included."""
+        return self.text("thinking", "wait", "minimum")
+
+    @property
+    def answer(self) -> str:
+        """All behind the thinking."""
+        return self.text("final", "answer")
+
+
+def force(
+    questions: Mapping[tuple[str, int], str], budget: Budget, marks: Marks, engine: Engine
+) -> list[Forced]:
+    """Forces a budget on each question, by (id, sample); results in the same order."""
+    states = [Forced(id=id_, sample=sample) for id_, sample in questions]
+    prompts = [marks.prompt(question) for question in questions.values()]
+    going: list[tuple[Generator[Call, Generated, None], Call]] = []
+    for state, prompt in zip(states, prompts, strict=True):
+        steps = _steps(state, prompt, budget, marks, engine)
+        going.append((steps, next(steps)))
+    while going:
+        results = engine.generate([call for _, call in going])
+        still = []
+        for (steps, _), result in zip(going, results, strict=True):
+            try:
+                still.append((steps, steps.send(result)))
+            except StopIteration:
+                continue
+        going = still
+    return states
+
+
+def _steps(
+    state: Forced, prompt: str, budget: Budget, marks: Marks, engine: Engine
+) -> Generator[Call, Generated, None]:
+    """The calls of one request: takes what was generated, gives what to generate next."""
+    yield from _think(state, prompt, budget, marks, engine)
+    if state.error is not None:
+        return
+    state.pieces.append(Piece("close", marks.closes))
+    if state.cut and budget.final:
+        state.pieces.append(Piece("final", budget.final))
+    whole = prompt + "".join(piece.text for piece in state.pieces)
+    got = yield _call(state, whole, budget.answer, marks.answer_ends)
+    if got.error is not None:
+        state.error = got.error
+        return
+    text, _ = _before(got.text, marks.answer_ends)
+    state.answer_cut = got.hit_limit
+    state.pieces.append(Piece("answer", text, got.tokens))
+
+
+def _think(
+    state: Forced, prompt: str, budget: Budget, marks: Marks, engine: Engine
+) -> Generator[Call, Generated, None]:
+    left = budget.maximum
+    price = engine.most_tokens(budget.text)
+    while left > 0:
+        whole = prompt + "".join(piece.text for piece in state.pieces)
+        got = yield _call(state, whole, left, marks.ends)
+        if got.error is not None:
+            state.error = got.error
+            return
+        text, stopped = _before(got.text, marks.ends)
+        spoken = bool(text.strip())
+        waited = bool(state.pieces)
+        state.pieces.append(Piece("thinking", text, got.tokens))
+        left -= got.tokens
+        if got.hit_limit and not stopped:
+            state.cut = True
+            return
+        if waited and not spoken:
+            state.mute = True
+            return
+        kind = _goes_on(state, budget)
+        if kind is None:
+            return
+        if left - price <= 0:
+            break
+        state.pieces.append(Piece(kind, budget.text))
+        left -= price
+    state.cut = True
+
+
+def _goes_on(state: Forced, budget: Budget) -> Kind | None:
+    """What replaces an end of thinking; None lets it stand."""
+    if state.count("wait") < budget.waits:
+        return "wait"
+    return "minimum" if state.tokens("thinking") < budget.minimum else None
+
+
+def _call(state: Forced, prompt: str, most: int, stop: tuple[str, ...]) -> Call:
+    return Call(id=state.id, sample=state.sample, prompt=prompt, max_tokens=most, stop=stop)
+
+
+def _before(text: str, stops: tuple[str, ...]) -> tuple[str, bool]:
+    """A text up to its first stop text, and whether there was one: not all engines cut there."""
+    places = [place for stop in stops if (place := text.find(stop)) >= 0]
+    return (text[: min(places)], True) if places else (text, False)

@@ -1,0 +1,69 @@
+"""The engine on a model of transformers in this process: exact counts of generated ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from s1data.scaling.forcing import Call, Generated
+
+
+class Local:
+    """A causal language model and its tokenizer, as transformers loads them.
+
+    Greedy unless ``temperature`` is given. One call at a time: a padded batch would make a reply
+    depend on its neighbours.
+    """
+
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - transformers' classes are made at run time
+        tokenizer: Any,  # noqa: ANN401 - as above
+        *,
+        temperature: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._model = model.eval()
+        self._tokenizer = tokenizer
+        self._sampling: dict[str, Any] = (
+            {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
+        )
+        self._seed = seed
+
+    def generate(self, calls: Sequence[Call]) -> list[Generated]:
+        """As `Engine.generate`."""
+        return [self._one(call) for call in calls]
+
+    def most_tokens(self, text: str) -> int:
+        """Tokens of the text by itself."""
+        return len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _one(self, call: Call) -> Generated:
+        import torch
+
+        torch.manual_seed(self._seed + call.sample)
+        given = self._tokenizer(call.prompt, return_tensors="pt", add_special_tokens=False)
+        given = given.to(self._model.device)
+        with torch.inference_mode():
+            whole = self._model.generate(
+                input_ids=given["input_ids"],
+                attention_mask=given["attention_mask"],
+                max_new_tokens=call.max_tokens,
+                # As text, over as many tokens as it takes.
+                stop_strings=list(call.stop) or None,
+                tokenizer=self._tokenizer,
+                pad_token_id=self._tokenizer.eos_token_id,
+                **self._sampling,
+            )
+        ids = whole[0, given["input_ids"].shape[1] :].tolist()
+        ended = bool(ids) and ids[-1] in self._ends()
+        text = self._tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False)
+        stopped = ended or any(stop in text for stop in call.stop)
+        hit = len(ids) >= call.max_tokens and not stopped
+        return Generated(text=text, tokens=len(ids), hit_limit=hit)
+
+    def _ends(self) -> set[int]:
+        told = self._model.generation_config.eos_token_id
+        own = self._tokenizer.eos_token_id
+        listed = told if isinstance(told, list) else [told]
+        return {one for one in [*listed, own] if one is not None}
