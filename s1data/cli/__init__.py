@@ -22,6 +22,7 @@ from s1data.cli import (
     replying,
     reporting,
     running,
+    scaling,
 )
 from s1data.errors import BudgetError, PoolError, RecipeError, S1DataError
 
@@ -51,6 +52,7 @@ for _command in (
     *emulating.COMMANDS,
     *asking.COMMANDS,
     *replying.COMMANDS,
+    *scaling.COMMANDS,
 ):
     app.add_command(_command)
 

@@ -1,0 +1,178 @@
+"""The command about test-time scaling: budgets forced over a file, and the curve."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from s1data.cli.modelling import setting_options, spec_of
+from s1data.cli.options import Command, Place, means_of, spending_options
+
+if TYPE_CHECKING:
+    from s1data.scaling import Budget, Marks
+    from s1data.scaling.sweep import Point
+
+
+def _scale_options(command: Command) -> Command:
+    options = (
+        click.argument("path", metavar="FILE", type=Place()),
+        click.option("--model", required=True, metavar="MODEL",
+                     help="openai_compatible:NAME@URL[,URL], which serves /v1/completions."),
+        click.option("--out", required=True, type=Place(), metavar="DIR",
+                     help="Folder for samples/BUDGET.parquet, curve.json and curve.png."),
+        click.option("--max-thinking", "maxima", multiple=True, type=click.IntRange(min=0),
+                     metavar="N", help="A budget: most thinking tokens; several times too."),
+        click.option("--waits", multiple=True, type=click.IntRange(min=0), metavar="N",
+                     help="A budget: so many ends of thinking replaced; several times too."),
+        click.option("--min-thinking", type=click.IntRange(min=0), default=0, metavar="N",
+                     help="Fewest thinking tokens, in each budget (0)."),
+        click.option("--ceiling", type=click.IntRange(min=1), default=32_000, metavar="N",
+                     help="Most thinking tokens of budgets by --waits (32000)."),
+        click.option("--text", default="Wait", metavar="TEXT",
+                     help="What replaces an end of thinking (Wait)."),
+        click.option("--final", default="Final Answer:", metavar="TEXT",
+                     help="What the answer begins with when thinking was cut."),
+        click.option("--max-answer", type=click.IntRange(min=1), default=4_096, metavar="N",
+                     help="Most tokens of the answer (4096)."),
+        click.option("--marks", type=click.Choice(["s1", "think"]), default="s1",
+                     help="What stands around the thinking: s1's tokens or think tags (s1)."),
+        click.option("--template", metavar="TEXT",
+                     help="The raw prompt up to the thinking; {question} stands for the question."),
+        click.option("--samples", type=click.IntRange(1, 64), default=1, metavar="K",
+                     help="Samples of each question; over 1, their majority votes too (1)."),
+        click.option("--grader", default="cascade",
+                     type=click.Choice(["cascade", "exact", "number", "choice", "maths"]),
+                     help="Who decides what is right (cascade)."),
+        click.option("--limit", type=click.IntRange(min=1), metavar="N",
+                     help="Only the first N rows."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command("scale")
+@_scale_options
+@setting_options
+@spending_options
+def scale_command(
+    *,
+    path: str,
+    model: str,
+    out: str,
+    maxima: tuple[int, ...],
+    waits: tuple[int, ...],
+    marks: str,
+    template: str | None,
+    samples: int,
+    grader: str,
+    limit: int | None,
+    **given: Any,  # noqa: ANN401 - settings of budgets and the model, and what it is asked with
+) -> None:
+    """Force budgets of thinking on a model over FILE (id, question, answer) and draw the curve.
+
+    FILE is Parquet, JSONL or CSV. The same command resumes, and pays for no reply twice.
+
+    \b
+    Example:
+      s1data scale aime.jsonl --model openai_compatible:s1-32B@http://127.0.0.1:8000/v1 \\
+        --max-thinking 1024 --max-thinking 4096 --waits 2 --no-price --out curves/s1
+    """
+    from s1data.scaling import sweep
+    from s1data.scaling.served import Completions
+    from s1data.serving import Serving
+
+    if given["max_tokens"] or given["thinking"]:
+        raise click.UsageError("--max-tokens, --thinking: the budgets say that; leave them out")
+    if samples > 1 and not given["temperature"]:
+        raise click.UsageError(f"--samples {samples}: equal without --temperature; add it")
+    budgets = _budgets(maxima, waits, given)
+    spec, urls = spec_of(model, given)
+    if spec.provider != "openai_compatible":
+        raise click.UsageError(
+            f"--model {model}: no text can be put into a hosted model's thinking; wanted "
+            "openai_compatible (s1data.scaling.served.Knob turns the budget that it has)"
+        )
+    spec = spec.model_copy(update={"mode": "completions"})
+    frame = sweep.read(Path(path), limit)
+    home = Path(out)
+    home.mkdir(parents=True, exist_ok=True)
+    means = means_of({**given, "models": ()})
+    means = replace(means, endpoints={spec.model: urls})
+    with Serving({spec.model: spec}, means, home, say=click.echo) as serving:
+        points = sweep.run(
+            frame,
+            budgets,
+            _marks(marks, template),
+            Completions(serving, spec.model),
+            home,
+            samples=samples,
+            grader=grader,
+        )
+    _show(points, home)
+
+
+def _budgets(
+    maxima: tuple[int, ...], waits: tuple[int, ...], given: dict[str, Any]
+) -> list[Budget]:
+    from pydantic import ValidationError
+
+    from s1data.scaling import Budget
+
+    shared = {
+        "minimum": given.pop("min_thinking"),
+        "text": given.pop("text"),
+        "final": given.pop("final"),
+        "answer": given.pop("max_answer"),
+    }
+    ceiling = given.pop("ceiling")
+    wanted: list[dict[str, Any]] = [{"maximum": most} for most in maxima]
+    wanted += [{"maximum": ceiling, "waits": count} for count in waits]
+    if not wanted:
+        raise click.UsageError("wanted a budget or more: --max-thinking N, --waits N")
+    try:
+        return [Budget(**shared, **one) for one in wanted]
+    except ValidationError as error:
+        raise click.UsageError(error.errors()[0]["msg"]) from error
+
+
+def _marks(name: str, template: str | None) -> Marks:
+    from s1data.scaling import MARKS
+
+    if template is None:
+        return MARKS[name]
+    if "{question}" not in template:
+        raise click.UsageError(f"--template {template!r}: {{question}} must stand in it")
+    return MARKS[name].model_copy(update={"template": template})
+
+
+def _show(points: list[Point], home: Path) -> None:
+    import json
+
+    told = json.loads((home / "curve.json").read_text("utf-8"))
+    for one in told["points"]:
+        low, high = one["interval"]
+        vote = "" if one["majority"] is None else f", majority {one['majority']:.1f}%"
+        left = f", {one['undecided']} undecided" if one["undecided"] else ""
+        lost = f", {one['errors']} without a reply" if one["errors"] else ""
+        click.echo(
+            f"{one['budget']}: {one['thinking_tokens']:,.0f} thinking tokens, "
+            f"{one['accuracy']:.1f}% right [{low:.1f}, {high:.1f}]{vote}{left}{lost}"
+        )
+    for pair in told["differences"]:
+        click.echo(f"{pair['from']} to {pair['to']}: {pair['says']}")
+    slope = told["scaling"]
+    scaled = "no scaling with one point" if slope is None else (
+        f"scaling {slope:+.1f} points a doubling ({told['scaling_linear']:+.2f} per 1,000 tokens)"
+    )  # fmt: skip
+    click.echo(
+        f"control {told['control']:.0f}%, {scaled}, performance {told['performance']:.1f}%; "
+        f"{len(points)} budgets in {home}/curve.png"
+    )
+
+
+COMMANDS: Final = (scale_command,)
+"""Commands of this module."""
