@@ -29,7 +29,7 @@ def published() -> dict[str, Path]:
     """Name to file of every recipe that comes with s1data, in alphabetical order."""
     shipped = _PACKAGE / "pipelines"
     folder = shipped if shipped.is_dir() else _PACKAGE.parent / "pipelines"
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"), key=lambda path: path.stem)}
 
 
 @dataclass(frozen=True)

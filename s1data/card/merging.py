@@ -86,9 +86,13 @@ def _sum(text: str) -> str:
 
 
 def _yaml(block: Mapping[str, Any]) -> str:
+    import yaml
     from huggingface_hub import DatasetCardData
 
-    return DatasetCardData(**block).to_yaml()
+    text: str = DatasetCardData(**block).to_yaml()
+    # Written as it is, a line break of another alphabet (U+0085) is folded away by the reader.
+    plain = yaml.safe_load(text) == dict(block)
+    return text if plain else yaml.safe_dump(dict(block), sort_keys=False).rstrip("\n")
 
 
 def _mapping(text: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ ANY = st.text(max_size=80) | st.sampled_from(
         "``` ~~~",
         "&lt;",
         "\u202e\x00",
+        "\x85",
     ]
 )
 

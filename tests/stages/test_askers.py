@@ -16,6 +16,7 @@ from s1data.stages.asked_attempts import AddAttempts
 from s1data.stages.asked_domains import AddModelDomain
 from s1data.stages.asked_grades import AddJudgeGrades
 from s1data.stages.asked_traces import AddTraces
+from s1data.taxonomies import TAXONOMIES
 
 SPEC = ModelSpec(provider="openai_compatible", model="m")
 
@@ -176,7 +177,7 @@ def test_each_source_is_shown_its_own_list():
     stage = AddModelDomain(model="sorter", taxonomies=own, by_source={"labs": "science"})
     frame = with_source("one?", "two?", sources=["maths", "labs"])
     first, second = stage.requests(frame, Book())
-    assert "05: combinatorics" in first.prompt
+    assert f"05: {TAXONOMIES['msc']['05']}" in first.prompt
     assert "chemistry" not in first.prompt
     assert "ch: chemistry" in second.prompt
     assert stage.sources() == ("labs",)
