@@ -36,7 +36,7 @@ from s1data.providers import DEFAULT_TIMEOUT, has_batches, open_batches, open_mo
 from s1data.providers.connections import find_key
 from s1data.stage import Asker
 from s1data.store import ReplyStore, Spending
-from s1data.store.jobs import records
+from s1data.store.jobs import end_answered, records
 from s1data.store.replies import ROLL_BYTES
 
 REHEARSAL: Final = "rehearsal"
@@ -254,6 +254,7 @@ class Serving:
         if self.means.batch or self.means.rehearsal:
             return
         places = {place(served.spec) for served in self.served}
+        end_answered(self.jobs, self.store.get)
         found = [record for record in records(self.jobs) if record.place in places]
         if found:
             raise RunError(

@@ -28,6 +28,7 @@ from s1data.asking.stopping import NotSent, Reason, Stop, stop_for
 from s1data.asking.together import Together
 from s1data.errors import S1DataError, StageError
 from s1data.models import POLICIES, ModelError, Outcome, Reply, Request
+from s1data.store.jobs import end_answered
 
 T = TypeVar("T")
 
@@ -73,6 +74,8 @@ class Session:
         self.stopped: Stop | None = None
         self.unknown: list[str] = reconcile(budget, store.get) if budget is not None else []
         """Keys in flight when an earlier run of this budget was killed: counted at their most."""
+        if batch is not None:
+            end_answered(batch.folder, store.get)
 
     def __enter__(self) -> Self:
         return self

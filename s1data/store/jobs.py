@@ -14,7 +14,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
@@ -163,3 +163,18 @@ def records(jobs: Path) -> list[JobRecord]:
         return []
     found = [record for record in map(JobRecord, folders) if record.read() or record.swept()]
     return sorted(found, key=lambda record: record.asked)
+
+
+def end_answered(jobs: Path, stored: Callable[[list[str]], Collection[str]]) -> None:
+    """Ends jobs whose replies are all in the store: a kill came between the last and the end.
+
+    ``stored`` gives those of some keys that are there. One that a live process sees to is left.
+    """
+    for record in records(jobs):
+        if not record.hold():
+            continue
+        keys = list(record.requests())
+        if len(stored(keys)) == len(keys):
+            record.end()
+        else:
+            record.let_go()

@@ -17,7 +17,7 @@ from s1data.emulator import Emulator, Script
 from s1data.errors import RecipeError, RunError, RunStopped
 from s1data.models import Request
 from s1data.serving import Means
-from s1data.store.jobs import JobRecord
+from s1data.store.jobs import JobRecord, end_answered, records
 
 RECIPE = """
 name: asked
@@ -141,3 +141,15 @@ def test_the_command_line_plans_waves_at_half_the_price(tmp_path):
     code, _, err = command(tmp_path, "run", "r.yaml", "--batch-fallback", "online")
     assert code == 2
     assert "add --batch" in err
+
+
+def test_a_job_whose_replies_are_all_there_is_over_whoever_was_killed_before_it_said_so(tmp_path):
+    jobs = tmp_path / "jobs"
+    requests = [Request(provider="gemini", model="m", prompt=f"What is {i} + 1?") for i in range(3)]
+    JobRecord.begin(
+        jobs, requests, ("gemini", "m", None, None), "2026-11-24T10:00:00+00:00"
+    ).let_go()
+    end_answered(jobs, lambda keys: keys[:2])
+    assert [record.count for record in records(jobs)] == [3], "one reply is still to come"
+    end_answered(jobs, lambda keys: keys)
+    assert records(jobs) == []
