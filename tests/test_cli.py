@@ -42,6 +42,7 @@ def test_no_command_is_there_before_its_time():
         "replies",
         "report",
         "run",
+        "scale",
         "schema",
         "stages",
         "verify",

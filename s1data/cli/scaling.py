@@ -20,13 +20,13 @@ def _scale_options(command: Command) -> Command:
     options = (
         click.argument("path", metavar="FILE", type=Place()),
         click.option("--model", required=True, metavar="MODEL",
-                     help="openai_compatible:NAME@URL[,URL], which serves /v1/completions."),
+                     help="NAME@URL[,URL] behind openai_compatible: (completions)."),
         click.option("--out", required=True, type=Place(), metavar="DIR",
-                     help="Folder for samples/BUDGET.parquet, curve.json and curve.png."),
+                     help="Folder for samples, curve.json and curve.png."),
         click.option("--max-thinking", "maxima", multiple=True, type=click.IntRange(min=0),
-                     metavar="N", help="A budget: most thinking tokens; several times too."),
+                     metavar="N", help="A budget: most thinking tokens; several too."),
         click.option("--waits", multiple=True, type=click.IntRange(min=0), metavar="N",
-                     help="A budget: so many ends of thinking replaced; several times too."),
+                     help="A budget: ends of thinking replaced; several too."),
         click.option("--min-thinking", type=click.IntRange(min=0), default=0, metavar="N",
                      help="Fewest thinking tokens, in each budget (0)."),
         click.option("--ceiling", type=click.IntRange(min=1), default=32_000, metavar="N",
@@ -40,12 +40,12 @@ def _scale_options(command: Command) -> Command:
         click.option("--marks", type=click.Choice(["s1", "think"]), default="s1",
                      help="What stands around the thinking: s1's tokens or think tags (s1)."),
         click.option("--template", metavar="TEXT",
-                     help="The raw prompt up to the thinking; {question} stands for the question."),
+                     help="The raw prompt up to the thinking, with {question}."),
         click.option("--samples", type=click.IntRange(1, 64), default=1, metavar="K",
-                     help="Samples of each question; over 1, their majority votes too (1)."),
+                     help="Samples a question; a majority votes (1)."),
         click.option("--grader", default="cascade",
                      type=click.Choice(["cascade", "exact", "number", "choice", "maths"]),
-                     help="Who decides what is right (cascade)."),
+                     metavar="NAME", help="cascade (default), exact, number, choice or maths."),
         click.option("--limit", type=click.IntRange(min=1), metavar="N",
                      help="Only the first N rows."),
     )  # fmt: skip
@@ -173,6 +173,13 @@ def _show(points: list[Point], home: Path) -> None:
         f"{len(points)} budgets in {home}/curve.png"
     )
 
+
+# Raw completions have no batch jobs, and the knobs of hosted models are no budget that is forced.
+for _option in scale_command.params:
+    if _option.name in {"batch", "batch_fallback", "thinking"} and isinstance(
+        _option, click.Option
+    ):
+        _option.hidden = True
 
 COMMANDS: Final = (scale_command,)
 """Commands of this module."""
