@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +108,16 @@ def whole(provider: str, url: str) -> Cost:
     return cost
 
 
+def _run_alone(provider: str, url: str) -> Cost:
+    return asyncio.run(alone(provider, url))
+
+
 def ways(url: str) -> dict[str, Callable[[], Cost]]:
     """Each way of asking, by name."""
     found: dict[str, Callable[[], Cost]] = {PLAIN: lambda: asyncio.run(plain(url))}
     for provider in PROVIDERS:
-        found[provider] = lambda provider=provider: asyncio.run(alone(provider, url))  # type: ignore[misc]
-        found[f"{provider}, session, store"] = lambda provider=provider: whole(provider, url)  # type: ignore[misc]
+        found[provider] = partial(_run_alone, provider, url)
+        found[f"{provider}, session, store"] = partial(whole, provider, url)
     return found
 
 

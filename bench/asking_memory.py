@@ -16,6 +16,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -69,12 +70,14 @@ def ask(told: Connection, home: Path, url: str, count: int) -> None:
     """Tells (rows done, MB) as it goes, then the peak."""
     step = max(1, count // 8)
 
+    last = 0
+
     def progress(done: int, _: int) -> None:
-        if done // step > progress.last:  # type: ignore[attr-defined]
-            progress.last = done // step  # type: ignore[attr-defined]
+        nonlocal last
+        if done // step > last:
+            last = done // step
             told.send((done, resident()))
 
-    progress.last = 0  # type: ignore[attr-defined]
     asker = AddTraces(teachers=("small",))
     with ReplyStore(home) as store, session(store, url) as asking:
         asked = ask_in_rounds(asker, rows(count), SPECS, asking, progress)
@@ -115,11 +118,11 @@ def take(told: Connection, home: Path, count: int) -> None:
     told.send((int(attempts.list.len().sum()), peak()))
 
 
-def in_a_process(work: object, *given: object) -> list[tuple[int | None, float]]:
+def in_a_process(work: Callable[..., None], *given: object) -> list[tuple[int | None, float]]:
     """What the work told, up to its end."""
     spawn = multiprocessing.get_context("spawn")
     mine, its = spawn.Pipe()
-    process = spawn.Process(target=work, args=(its, *given))  # type: ignore[arg-type]
+    process = spawn.Process(target=work, args=(its, *given))
     started = time.perf_counter()
     process.start()
     its.close()
