@@ -8,10 +8,8 @@ and the selected set are made from the checkpoints; the manifest is written last
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,18 +28,16 @@ from s1data.checkpoint import (
 from s1data.consulting import consult, left_open
 from s1data.durable import sync_folder
 from s1data.engine import LocalEngine
-from s1data.errors import RecipeError, RunError, StageError, nearest
+from s1data.errors import RecipeError, StageError, nearest
+from s1data.place import only_one, refuse_live
 from s1data.preparing import Prepared, prepare
 from s1data.progress import Remarks, Silent, Teller
 from s1data.recipe import Pipeline, asked_models
 from s1data.run import Run
-from s1data.serving import REHEARSAL, SPENDING, Means, Serving
+from s1data.serving import Means, Serving
 from s1data.stage import Asker, Global, GlobalEnricher, GlobalFilter, Stage
 from s1data.state import State
 from s1data.texts import with_texts
-
-_BEFORE_A_RECIPE: Final = {"stages", REHEARSAL, SPENDING, f"{SPENDING}.lock"}
-"""What a run that was killed at once, or a pilot, leaves in a directory."""
 
 HIDDEN_COLUMNS: Final = ("row", "priority", "embedding")
 """Columns of the pool that mean nothing outside the run."""
@@ -85,70 +81,18 @@ def run(  # noqa: PLR0913 - one for each thing that may be said of a run
     prepared = prepare(pipeline, inputs, limit)
     asked = {name: pipeline.models[name] for name in asked_models(pipeline)}
     with (
-        _only_one(home, pipeline),
+        only_one(home, pipeline),
         Remarks(teller),
         Serving(asked, means, home, teller.say) as serving,
     ):
         if means.rehearsal and asked:
-            _refuse_live(home)
+            refuse_live(home)
         done = _finished(home, prepared, rehearsal=means.rehearsal and bool(asked))
         if done is not None:
             for line in done.funnel().iter_rows(named=True):
                 teller.end(line["stage"], line["rows_in"], line["rows_out"], 0, cached=True)
             return done
         return _Runner(prepared, home, lender, teller, serving).run(until)
-
-
-@contextmanager
-def _only_one(home: Path, pipeline: Pipeline) -> Iterator[None]:
-    """Holds the run directory for this process alone; makes it where there is none."""
-    from filelock import FileLock, Timeout
-
-    _refuse_foreign(home, pipeline)
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{home}: cannot be made a run directory: {error.strerror}") from None
-    lock, owner = FileLock(home / ".lock", timeout=0), home / ".owner"
-    try:
-        with lock:
-            owner.write_text(f"process {os.getpid()}", encoding="utf-8")
-            try:
-                yield
-            finally:
-                owner.unlink(missing_ok=True)
-    except Timeout:
-        who = owner.read_text(encoding="utf-8") if owner.is_file() else "another process"
-        raise RunError(
-            f"{home}: {who} is running there now; wait for it, or give another --out"
-        ) from None
-
-
-def _refuse_live(home: Path) -> None:
-    """A rehearsal would take the place of what was paid for."""
-    found = Run(home)
-    if found.finished and found.manifest["models"] and not found.manifest["rehearsal"]:
-        raise RunError(f"{home}: holds a run that asked real models; rehearse in another --out")
-
-
-def _refuse_foreign(home: Path, pipeline: Pipeline) -> None:
-    if not home.exists():
-        return
-    if not home.is_dir():
-        raise RunError(f"{home}: wanted a folder to run in, got a file; give another --out")
-    mine = home / "pipeline.yaml"
-    others = [p.name for p in home.iterdir() if not p.name.startswith(".")]
-    if set(others) - _BEFORE_A_RECIPE and not mine.is_file():
-        raise RunError(
-            f"{home}: wanted an empty folder or a run directory, got a folder with "
-            f"{', '.join(sorted(others)[:3])} in it; give another --out"
-        )
-    if mine.is_file():
-        name = Pipeline.load(mine).name
-        if name != pipeline.name:
-            raise RunError(
-                f"{home}: holds a run of {name}, not of {pipeline.name}; give another --out"
-            )
 
 
 def _finished(home: Path, prepared: Prepared, *, rehearsal: bool) -> Run | None:
