@@ -52,6 +52,23 @@ _TAIL: Final = re.compile(
     r"[²³]?(?:\^\{?-?[0-9]\}?)?)?\s*[.,;]?"
 )
 _ORDINAL: Final = frozenset({"st", "nd", "rd", "th"})
+_SPELLINGS: Final = (
+    "mm millimeter millimetre", "cm centimeter centimetre", "m meter metre",
+    "km kilometer kilometre", "ms millisecond",
+    "mg milligram", "g gram", "kg kilogram", "ml milliliter millilitre", "l liter litre",
+    "s sec second", "min minute", "h hr hour", "day", "week", "year",
+    "in inch inches", "ft foot feet", "yd yard", "mi mile", "oz ounce", "lb pound",
+    "j joule", "kj kilojoule", "w watt", "kw kilowatt", "v volt", "hz hertz",
+    "kg/m^3", "m/s", "km/h",
+)  # fmt: skip
+_MEASURES: Final = {
+    spelling + plural: names.split()[0]
+    for names in _SPELLINGS
+    for spelling in names.split()
+    for plural in (("", "s") if len(spelling) > 1 else ("",))
+}
+"""Spelling of a unit to one name for it. Other words behind a number name what was counted, and
+two that differ may mean the same things."""
 _NO_UNIT: Final = frozenset({"i", "e", "x", "y", "z", "n", "k", "a", "b", "or", "and", "to", "pi"})
 """What stands behind a number and is not a unit: variables, constants, a second answer."""
 
@@ -166,11 +183,20 @@ def grade(
         one, other = _with_commas(reference, other, answer, one)
     if one is None or other is None:
         return undecided("no_number", answer)
+    if _other_measure(one.unit, other.unit):
+        return undecided("units", answer)  # 5 km is not 5 m, and may be 5,000 of them
     if equal(one, other):
         return decided(correct=True, method=METHOD, answer=answer)
-    if one.unit and other.unit and one.unit != other.unit:
+    named = [_MEASURES.get(value.unit, value.unit) for value in (one, other)]
+    if all(named) and named[0] != named[1]:
         return undecided("units", answer)
     return decided(correct=False, method=METHOD, answer=answer)
+
+
+def _other_measure(one: str, other: str) -> bool:
+    """Whether both are units of measure that are known, and not the same one."""
+    mine, theirs = _MEASURES.get(one), _MEASURES.get(other)
+    return mine is not None and theirs is not None and mine != theirs
 
 
 def _with_commas(

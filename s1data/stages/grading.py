@@ -55,7 +55,7 @@ class AddGrades(GlobalEnricher):
         "after a judge this stage says how often it agrees.",
     )
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     example: ClassVar = {"of": "attempts"}
     uses: ClassVar = ("metadata",)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from s1data import graders
-from s1data.graders import cascade, choice, exact, maths, numbers, scorers, workers
+from s1data.graders import cascade, choice, exact, get, maths, numbers, scorers, workers
 from s1data.graders.extraction import Extracted
 
 OPTIONS = "Which is a noble gas? (A) iron (B) argon (C) oxygen (D) 42"
@@ -222,3 +222,21 @@ def test_every_family_grades_its_own_answer_right(pool):
 def test_every_registered_grader_says_so_where_there_is_no_answer(name):
     grade = graders.get(name)("4", given(None))
     assert (grade.verdict, grade.method) == ("undecided", "undecided:no_answer")
+
+
+@pytest.mark.parametrize(
+    ("reference", "attempt", "verdict"),
+    [
+        ("5 m", "5 kg", "undecided"),
+        ("5 km", "5 m", "undecided"),
+        ("5 m", "500 cm", "undecided"),
+        ("3 m", "3 ms", "undecided"),
+        ("5 m", "5 metres", "right"),
+        ("2 hrs", "2 hours", "right"),
+        ("2 hrs", "3 hours", "wrong"),
+        ("5 m", "5", "right"),
+        ("12 students", "12 children", "right"),
+    ],
+)
+def test_another_unit_of_measure_is_never_right(reference, attempt, verdict):
+    assert get("cascade")(reference, attempt, "").verdict == verdict
