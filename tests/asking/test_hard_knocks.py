@@ -10,11 +10,11 @@ import pytest
 
 from s1data.asking import Price
 from s1data.emulator import Emulator
-from s1data.errors import BudgetError, RecipeError, RunError
+from s1data.errors import BudgetError, RecipeError, RunError, RunStopped
 from s1data.models import ModelError, Outcome, Reply
 from s1data.models.named import named
 from s1data.store import Spending
-from tests.asking.test_runs import POOL, SCRIPT, means, run
+from tests.asking.test_runs import POOL, RECIPE, SCRIPT, means, run
 
 
 @pytest.fixture(autouse=True)
@@ -97,3 +97,36 @@ def test_a_rehearsal_takes_no_place_of_what_was_paid_for(tmp_path):
     with pytest.raises(RunError, match="holds a run that asked real models"):
         run(tmp_path / "run", rehearse=True)
     assert run(tmp_path / "run").manifest["rehearsal"] is False
+
+
+PRICED = """
+[[price]]
+provider = "openai_compatible"
+model = "small-8b"
+prompt = 1.0
+output = 10.0
+date = "2026-11"
+source = "a test"
+"""
+
+
+def test_a_budget_without_room_for_a_row_pays_for_no_check_either(tmp_path):
+    prices = tmp_path / "prices.toml"
+    prices.write_text(PRICED + PRICED.replace("small-8b", "big-70b"))
+    with Emulator(SCRIPT, answers=POOL) as server:
+        given = means(server, no_price=False, prices=[prices], max_usd=0.001)
+        for _ in range(2):
+            with pytest.raises(RunStopped, match=r"would pass the cap of 0\.001: nothing was sent"):
+                run(tmp_path / "run", means=given)
+        assert [entry for entry in server.log if entry.model] == []
+
+
+def test_a_reply_that_an_earlier_stage_paid_for_counts_as_there_already(tmp_path):
+    twice = RECIPE.replace(
+        "  - keep_random", "  - add_traces: {as: again, teachers: [teacher], ladder: [0.5]}\n  - keep_random"
+    )
+    with Emulator(SCRIPT, answers=POOL) as server:
+        done = run(tmp_path / "run", recipe=twice, means=means(server))
+    told = done.manifest["models"]["teacher"]
+    assert told["requests"] == told["sent"] + told["cached"]
+    assert told["cached"] == told["sent"] > 0
