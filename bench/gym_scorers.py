@@ -69,7 +69,7 @@ def with_metadata(rows: pl.DataFrame, given: dict[tuple[str, str], Any]) -> pl.D
         fields = {} if level == "easy" else given.get((level, family))
         entries = {} if fields is None else made_again(family, fields)
         keys = lines.select("question", "reference_answer").iter_rows()
-        texts = [entries.get(key) for key in keys]  # type: ignore[call-overload] - two texts
+        texts = [entries.get(key) for key in keys]  # type: ignore[call-overload] # two texts
         found.append(lines.with_columns(metadata=pl.Series(texts, dtype=pl.String)))
     return pl.concat(found).with_columns(family=pl.col("dataset").str.split("/").list.last())
 

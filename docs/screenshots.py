@@ -58,7 +58,7 @@ def _sections(browser: Browser, page: str) -> None:
         if box is None:
             continue
         clip = box | {"height": min(box["height"], LONGEST)}
-        shown.screenshot(path=PLACE / f"{name}.png", clip=clip, full_page=True)  # type: ignore[arg-type]
+        shown.screenshot(path=PLACE / f"{name}.png", clip=clip, full_page=True)  # type: ignore[arg-type] # a plain dict
 
 
 def _looks(browser: Browser, page: str) -> None:

@@ -28,7 +28,7 @@ def edit(action, id_, **more):
 
 
 @pytest.fixture
-def choose(home):  # noqa: F811
+def choose(home):  # noqa: F811 - the fixture by its name
     def chosen(name, edits=(), n=25, **fields):
         engine = LocalEngine(read={}.__getitem__, vectors_home=home)
         stage = get(name).model_validate(EVERY[name] | {"n": n} | fields)

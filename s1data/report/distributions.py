@@ -60,7 +60,7 @@ def histogram(before: pl.Series, after: pl.Series) -> dict[str, Any]:
     """As `lengths`, of positive values."""
     if before.is_empty():
         return {}
-    low, high = float(before.min()), float(before.max())  # type: ignore[arg-type]
+    low, high = float(before.min()), float(before.max())  # type: ignore[arg-type] # numbers
     edges = np.geomspace(low, high * 1.000001 if high > low else low * 2, _BINS + 1)
     return {
         "edges": [round(float(e), 3) for e in edges],

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import log2
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from s1data.errors import PoolError
 
 BOOTSTRAP: Final = 10_000
 """Samples of an interval, as many as in the paper's Table 2."""
+
+_Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +122,14 @@ def difference(
     return Difference(points=100 * float(values.mean()), low=low, high=high, questions=len(both))
 
 
-def _resampled(values: np.ndarray[Any, np.dtype[np.float64]], seed: int) -> Any:  # noqa: ANN401
+def _resampled(values: _Floats, seed: int) -> _Floats:
     # One sample at a time keeps memory to the questions, however many samples there are.
     draw = np.random.default_rng(seed)
     size = values.size
     return np.asarray([values[draw.integers(0, size, size)].mean() for _ in range(BOOTSTRAP)])
 
 
-def _quantiles(means: Any, share: float) -> tuple[float, float]:  # noqa: ANN401 - an array
+def _quantiles(means: _Floats, share: float) -> tuple[float, float]:
     tail = (1 - share) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return 100 * float(low), 100 * float(high)

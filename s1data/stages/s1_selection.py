@@ -150,7 +150,7 @@ class KeepS1(Ordering):
         length = lengths.length(rows, self.length_from)
         return [pl.col("domain"), length.alias("length"), group.alias("group")]
 
-    def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002
+    def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002 - others need it
         drawn = np.fromiter(self.draws(keys), dtype=DRAWN)
         preselected = keys.get_column("preselected").to_numpy()
         first = np.flatnonzero(preselected)

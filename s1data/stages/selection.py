@@ -60,7 +60,7 @@ class KeepRandom(Ordering):
     def narrow(self, rows: pl.DataFrame) -> list[pl.Expr]:  # noqa: ARG002 - the id is enough
         return []
 
-    def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002
+    def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002 - others need it
         drawn = numbers_by_id(keys, self.seed, self.stage_name())
         return np.argsort(drawn, kind="stable"), keys
 
@@ -95,7 +95,7 @@ class KeepLongest(Ordering):
     def narrow(self, rows: pl.DataFrame) -> list[pl.Expr]:
         return [lengths.length(rows, self.length_from).alias("length")]
 
-    def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002
+    def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002 - others need it
         return greatest_first(keys.get_column("length")), keys
 
     def why(self, ranked: pl.DataFrame) -> pl.DataFrame:
@@ -128,7 +128,7 @@ class KeepDiverse(Ordering):
     def narrow(self, rows: pl.DataFrame) -> list[pl.Expr]:  # noqa: ARG002 - as it stands
         return [pl.col("domain")]
 
-    def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002
+    def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002 - others need it
         name = self.stage_name()
         first = -numbers_by_id(keys, self.seed, name)
         domains = [
@@ -231,7 +231,7 @@ class KeepTop(Ordering):
         # Under prefixes, as a weighted column may itself be called `row`.
         return [lengths.length(rows, name).alias(f"weighted {name}") for name, _ in self.weights]
 
-    def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002
+    def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002 - others need it
         score = pl.lit(0.0)
         for name, weight in self.weights:
             score = score + weight * self._scaled(pl.col(f"weighted {name}"), weight)

@@ -55,7 +55,7 @@ class KeepStratified(Ordering):
     def narrow(self, rows: pl.DataFrame) -> list[pl.Expr]:  # noqa: ARG002 - as it stands
         return [pl.col(self.by).cast(pl.String).alias("group")]
 
-    def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002
+    def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002 - others need it
         drawn = pl.Series("drawn", numbers_by_id(keys, self.seed, self.stage_name()))
         placed = keys.with_columns(
             place=drawn.to_frame().select(drawn.rank("ordinal")).to_series()

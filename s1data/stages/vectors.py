@@ -136,7 +136,7 @@ class AddEmbedding(Encodes):
             raise StageError(f"stage {self.label}: {error}") from error
         theirs = pl.DataFrame({"row": None, "embedding": keys_of(encoder.identity, more)})
         own = rows.select("row", found)
-        return pl.concat([own, theirs.cast(dict(own.schema))])  # type: ignore[arg-type]
+        return pl.concat([own, theirs.cast(dict(own.schema))])  # type: ignore[arg-type] # by name
 
     def columns(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:
         joined = rows.select("row").join(artefact, on="row", how="left", maintain_order="left")

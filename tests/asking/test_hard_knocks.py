@@ -123,7 +123,8 @@ def test_a_budget_without_room_for_a_row_pays_for_no_check_either(tmp_path):
 
 def test_a_reply_that_an_earlier_stage_paid_for_counts_as_there_already(tmp_path):
     twice = RECIPE.replace(
-        "  - keep_random", "  - add_traces: {as: again, teachers: [teacher], ladder: [0.5]}\n  - keep_random"
+        "  - keep_random",
+        "  - add_traces: {as: again, teachers: [teacher], ladder: [0.5]}\n  - keep_random",
     )
     with Emulator(SCRIPT, answers=POOL) as server:
         done = run(tmp_path / "run", recipe=twice, means=means(server))
