@@ -219,6 +219,7 @@ def _report(done: Run, tell: Teller) -> Path | None:
 def _summary(done: Run, report: Path | None, *, as_json: bool) -> int:
     """Prints what came out; 1 if a finished run kept fewer rows than its recipe asks for."""
     from s1data.recipe import asked_for
+    from s1data.report.shown import apart
 
     asked = asked_for(done.pipeline)
     rows = done.manifest["selected"]["rows"] if done.finished else None
@@ -243,8 +244,7 @@ def _summary(done: Run, report: Path | None, *, as_json: bool) -> int:
             )
         for who, counts in (done.manifest["expected"] if rows is not None else {}).items():
             for label, both in counts.items():
-                apart = both["found"] - both["expected"]
-                said = "the same" if not apart else f"{apart:+,}"
+                said = apart(both["found"], both["expected"])
                 click.echo(
                     f"{who}: {label} leaves {both['expected']:,}; here {both['found']:,} ({said})"
                 )

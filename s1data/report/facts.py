@@ -8,9 +8,13 @@ from typing import Any, Final
 
 import polars as pl
 
+from s1data.acting import replies_home
 from s1data.checkpoint import Checkpoint
 from s1data.errors import RunError
 from s1data.run import Run
+from s1data.serving import REHEARSAL
+from s1data.store.reading import ReplyReader
+from s1data.texts import PARTS, texts_of
 
 TEXTS: Final = ("question", "solution", "answer", "source_type", "licence", "metadata")
 """Columns of the reading that the report shows where a source has them."""
@@ -43,6 +47,44 @@ class Facts:
         if not placed["id"].equals(self.run.selected["id"]):
             raise RunError(f"{self.run.path}: selected.parquet and ledger.parquet do not agree")
         return placed.with_columns(self.run.selected["traces"]).sort("row")
+
+    @cached_property
+    def attempt_texts(self) -> pl.DataFrame:
+        """``row`` and ``texts`` of selected rows whose attempts have a text here.
+
+        ``texts`` is a list of (thinking, answer) in the order of the attempts, null where there is
+        none: one that was recorded elsewhere without its text, a reply store on another machine.
+        """
+        fields = {name: pl.String() for name in PARTS}
+        schema = {"row": self.rows.schema["row"], "texts": pl.List(pl.Struct(fields))}
+        if "attempts" not in self.selected.columns:
+            return pl.DataFrame(schema=schema)
+        each = (
+            self.selected.select("row", "attempts")
+            .filter(pl.col("attempts").list.len() > 0)
+            .explode("attempts")
+            .select("row", reply_key=pl.col("attempts").struct.field("reply_key"))
+        )
+        files = [c.path("texts") for c in self.checkpoints if c.has("texts")]
+        known = texts_of(each["reply_key"], files, self._replies)
+        texted = each.join(known, "reply_key", "left", maintain_order="left")
+        return (
+            texted.group_by("row", maintain_order=True)
+            .agg(texts=pl.struct(PARTS), some=pl.any_horizontal(pl.col(PARTS).is_not_null()).any())
+            .filter("some")
+            .select(*schema)
+        )
+
+    def _replies(self, keys: pl.Series) -> pl.DataFrame:
+        """What the run's reply store has of ``keys``; read without a lock, nothing is made."""
+        own = self.run.path / REHEARSAL / "replies"
+        home = own if self.manifest.get("rehearsal") else replies_home()
+        found = ReplyReader(home).get(keys.to_list()) if home.is_dir() else {}
+        return pl.DataFrame(
+            [(key, reply.thinking, reply.answer) for key, reply in found.items()],
+            schema=dict.fromkeys(("reply_key", *PARTS), pl.String()),
+            orient="row",
+        )
 
     def of_kind(self, name: str) -> list[Checkpoint]:
         """The checkpoints of stages by this name in the recipe."""

@@ -81,6 +81,7 @@ def render(found: facts.Facts, most_bytes: int = MOST_BYTES, others: Sequence[Ru
         "model_columns": shown.columns_of(said["models"]),
         "beside_columns": list(said["beside"][0])[3:] if said["beside"] else [],
         "before_in": _before_in,
+        "apart": shown.apart,
         "policy": policy(scripts, style),
         "style": style,
         "scripts": scripts,

@@ -1,8 +1,9 @@
 """Every row packed for the page: columns and texts as gzipped JSON in base64, in blocks.
 
 The page reads ``core`` first (one number per row and column), then the questions, block by block,
-for its search; what else is known of a row (``more``) and the texts of its traces are unpacked when
-the row is opened. Rows that do not fit in full keep id, reason, evidence in words and first words.
+for its search; what else is known of a row (``more``) and the texts of its traces and attempts are
+unpacked when the row is opened. Rows that do not fit in full keep id, reason, evidence in words
+and first words.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from s1data.report.words import MOST, Said, for_rows
 LIST_ROWS: Final = 2_048
 MORE_ROWS: Final = 256
 FIRST_WORDS: Final = 160
-_TRACE_BLOCK: Final = 500_000
-"""Characters of traces after which a block ends."""
+_TEXT_BLOCK: Final = 500_000
+"""Characters of traces and attempts after which a block ends."""
 _FULL: Final = " full"  # no column of a pool is called so
 _APART: Final = (
     _FULL,
@@ -84,10 +85,10 @@ def _packed(facts: Facts, said: Sequence[Said], full: pl.Series) -> Payload:
         part = slice(start, start + MORE_ROWS)
         blocks[f"more-{n}"] = coded(list(_more(rows[part], said[part])))
     places: dict[int, tuple[int, int]] = {}
-    for n, block in enumerate(_trace_blocks(facts, full)):
-        blocks[f"trace-{n}"] = coded([texts for _, texts in block])
+    for n, block in enumerate(_text_blocks(facts, full)):
+        blocks[f"text-{n}"] = coded([texts for _, texts in block])
         places |= {row: (n, place) for place, (row, _) in enumerate(block)}
-    blocks["core"] = coded(_core(facts, rows) | {"traces": {str(r): p for r, p in places.items()}})
+    blocks["core"] = coded(_core(facts, rows) | {"texts": {str(r): p for r, p in places.items()}})
     held = rows.group_by("outcome").agg(rows=pl.len(), full=pl.col(_FULL).sum()).rows()
     return Payload(blocks, {o: n for o, n, _ in held}, {o: n for o, _, n in held})
 
@@ -152,20 +153,28 @@ def _more(rows: pl.DataFrame, said: Sequence[Said]) -> Iterator[dict[str, Any]]:
         yield {name: value for name, value in more.items() if value not in (None, [], {})}
 
 
-def _trace_blocks(facts: Facts, full: pl.Series) -> Iterator[list[tuple[int, list[Any]]]]:
-    """Blocks of (row, texts of its traces in order) of the selected rows held in full."""
+def _text_blocks(facts: Facts, full: pl.Series) -> Iterator[list[tuple[int, dict[str, Any]]]]:
+    """Blocks of (row, texts of its traces and attempts) of selected rows held in full.
+
+    Each text is [thinking, answer], in the order of the row's traces and attempts.
+    """
+    attempts = dict(facts.attempt_texts.iter_rows())
     chosen = facts.selected
-    if "traces" not in chosen.columns:
-        return
-    block: list[tuple[int, list[Any]]] = []
+    columns = ["row", *(c for c in ("traces",) if c in chosen.columns)]
+    block: list[tuple[int, dict[str, Any]]] = []
     size = 0
-    for row, traces in chosen.select("row", "traces").iter_rows():
-        texts = [[t.get("thinking"), t.get("answer")] for t in traces or ()]
+    for row, *traces in chosen.select(columns).iter_rows():
+        lists = {"traces": traces[0] if traces else None, "attempts": attempts.get(row)}
+        texts = {
+            name: [[one.get("thinking"), one.get("answer")] for one in given]
+            for name, given in lists.items()
+            if given
+        }
         if not full[row] or not texts:
             continue
         block.append((row, texts))
-        size += sum(len(text or "") for pair in texts for text in pair)
-        if size > _TRACE_BLOCK:
+        size += sum(len(text or "") for pairs in texts.values() for pair in pairs for text in pair)
+        if size > _TEXT_BLOCK:
             yield block
             block, size = [], 0
     if block:

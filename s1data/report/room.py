@@ -22,21 +22,25 @@ def in_full(facts: Facts, room: float, coded: Callable[[bytes], str]) -> pl.Seri
     reached = pl.col("stage").replace_strict(order, default=len(order), return_dtype=pl.Int32)
     size = pl.sum_horizontal(pl.col(c).str.len_bytes().fill_null(0) for c in TEXTS) + _BESIDE
     sized = rows.select("row", "id", size=size, reached=reached)
-    sized = sized.join(_trace_bytes(facts), "row", "left", maintain_order="left")
-    cost = (pl.col("size") + pl.col("traces").fill_null(0)).cast(pl.Float64) * _ratio(rows, coded)
+    sized = sized.join(_told_bytes(facts), "row", "left", maintain_order="left")
+    cost = (pl.col("size") + pl.col("told").fill_null(0)).cast(pl.Float64) * _ratio(rows, coded)
     best = sized.sort("reached", "id", "row", descending=[True, False, False], nulls_last=True)
     return best.with_columns(full=cost.cum_sum() <= room).sort("row")["full"]
 
 
-def _trace_bytes(facts: Facts) -> pl.DataFrame:
+def _told_bytes(facts: Facts) -> pl.DataFrame:
+    """``row`` and ``told``: bytes of the texts of its traces and attempts."""
     chosen = facts.selected
-    if "traces" not in chosen.columns:
-        return pl.DataFrame(schema={"row": pl.UInt32, "traces": pl.Int64})
     thinking, answer = (
         pl.element().struct.field(name).str.len_bytes().fill_null(0).cast(pl.Int64)
         for name in ("thinking", "answer")
     )
-    return chosen.select("row", traces=pl.col("traces").list.eval(thinking + answer).list.sum())
+    told = [facts.attempt_texts]
+    if "traces" in chosen.columns:
+        told.append(chosen.select("row", texts="traces"))
+    size = pl.col("texts").list.eval(thinking + answer).list.sum()
+    sizes = [texts.select("row", told=size) for texts in told]
+    return pl.concat(sizes).group_by("row").agg(pl.col("told").sum())
 
 
 def _ratio(rows: pl.DataFrame, coded: Callable[[bytes], str]) -> float:

@@ -29,6 +29,11 @@ def n(number: float | None) -> str:
     return f"{number:,}" if isinstance(number, int) else f"{number:,.4g}"
 
 
+def apart(found: int, count: int) -> str:
+    """How far a count is from a published one: ``the same``, ``+1,204``, less with a minus."""
+    return "the same" if found == count else f"{found - count:+,}".replace("-", "\N{MINUS SIGN}")
+
+
 def share(part: float) -> str:
     """``12.3%``, ``<0.1%``."""
     return "<0.1%" if 0 < part < 0.0005 else f"{part:.1%}"

@@ -27,6 +27,7 @@ def of(facts: Facts, others: Sequence[Run] = ()) -> dict[str, Any]:
         "format": FORMAT,
         **_head(facts.manifest),
         "funnel": [_stage(line) for line in facts.run.funnel().iter_rows(named=True)],
+        "expected": expected(facts.manifest),
         "removed": _removed(facts),
         "distributions": distributions.of(facts),
         "contamination": overlap.contamination(facts),
@@ -62,6 +63,26 @@ def _head(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "versions": manifest["versions"],
         "files": manifest["files"],
     }
+
+
+def expected(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Rows that others published beside those found: ``who`` of them, and ``stages`` in order.
+
+    Each stage has ``found`` and, in the order of ``who``, ``expected`` (None where one says
+    nothing of it). Empty where the recipe carries no published counts.
+    """
+    told = manifest.get("expected") or {}
+    stages: dict[str, dict[str, Any]] = {}
+    for line in manifest["stages"]:
+        counts = [told[who].get(line["label"]) for who in told]
+        known = [count for count in counts if count is not None]
+        if known:
+            stages[line["label"]] = {
+                "stage": line["label"],
+                "found": known[0]["found"],
+                "expected": [None if count is None else count["expected"] for count in counts],
+            }
+    return {"who": list(told), "stages": list(stages.values())} if stages else {}
 
 
 def _stage(line: Mapping[str, Any]) -> dict[str, Any]:

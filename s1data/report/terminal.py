@@ -50,6 +50,8 @@ def _tables(said: Mapping[str, Any]) -> Iterator[Table]:
             for stage in said["funnel"]
         ],
     )
+    if said["expected"]:
+        yield _expected(said["expected"])
     for name in ("domain", "source", "source_type", "licence"):
         lines = said["distributions"].get(name, [])
         if len(lines) > 1:
@@ -75,6 +77,23 @@ def _tables(said: Mapping[str, Any]) -> Iterator[Table]:
     if lengths:
         yield _table("Median lengths", ("of", "before", "selected"), lengths)
     yield from _judged(said)
+
+
+def _expected(said: Mapping[str, Any]) -> Table:
+    """Published counts beside those found."""
+    lines = [
+        (
+            line["stage"],
+            *(
+                "not said" if count is None else f"{count:,} ({shown.apart(line['found'], count)})"
+                for count in line["expected"]
+            ),
+            line["found"],
+        )
+        for line in said["stages"]
+    ]
+    heads = ("after", *map(shown.words, said["who"]), "found here")
+    return _table("Beside published counts", heads, lines)
 
 
 def _judged(said: Mapping[str, Any]) -> Iterator[Table]:

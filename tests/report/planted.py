@@ -36,6 +36,9 @@ RECIPE = """
 name: planted
 version: 2026.11.0
 description: Everything a report shows.
+expected:
+  one <paper>: {drop_incomplete: 331, keep: 40}
+  another: {keep: 41, drop_duplicates: 300}
 sources:
   - {name: first, licence: cc0-1.0}
   - {name: second, licence: mit}

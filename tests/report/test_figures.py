@@ -39,6 +39,33 @@ def test_counts_are_those_of_ledger_and_funnel(said, run):
     assert [s["rows_out"] for s in said["funnel"]] == run.funnel()["rows_out"].to_list()
 
 
+def test_published_counts_stand_beside_those_found(said, run, tmp_path, capsys):
+    left = dict(run.funnel().select("stage", "rows_out").iter_rows())
+    assert said["expected"] == {
+        "who": ["another", "one <paper>"],
+        "stages": [
+            {"stage": stage, "found": left[stage], "expected": counts}
+            for stage, counts in (
+                ("drop_incomplete", [None, 331]),
+                ("drop_duplicates", [300, None]),
+                ("keep", [41, 40]),
+            )
+        ],
+    }
+    assert [shown.apart(40, 40), shown.apart(1204, 2), shown.apart(2, 9)] == [
+        "the same",
+        "+1,202",
+        "\N{MINUS SIGN}7",
+    ]
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["report", str(run.path), "--out", str(tmp_path / "page.html")])
+    assert not ended.value.code
+    table = capsys.readouterr().out.split("Beside published counts")[1]
+    assert "41 (\N{MINUS SIGN}1)" in table
+    assert "40 (the same)" in table
+    assert "not said" in table
+
+
 def test_examples_say_what_why_says(said, run):
     for group in said["removed"]:
         assert len(group["examples"]) == min(3, group["rows"])

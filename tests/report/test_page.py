@@ -91,6 +91,14 @@ def test_the_funnel_says_what_the_ledger_says(page, run):
     )
 
 
+def test_published_counts_are_a_table_beside_those_found(page):
+    lines = [line.inner_text().split("\t") for line in page.locator("#expected tr").all()]
+    assert [cell.strip() for cell in lines[0]] == ["after", "another", "one <paper>", "found here"]
+    assert lines[-1][0] == "keep"
+    assert [number(cell) for cell in lines[-1][2:]] == [40, 40]
+    assert "the same" in lines[-1][2]
+
+
 def test_a_branch_of_the_funnel_opens_its_rows(page):
     branch = page.locator(".branches a").nth(1)
     n = number(branch.locator(".n").inner_text())

@@ -54,7 +54,7 @@ function* parts(row, known, question) {
   if (known.answer) yield* titled("Answer", answerOf(known.answer));
   if (known.solution) yield* titled("Solution", text(known.solution, evidence?.column === "solution" ? span : ""));
   if (known.traces) yield* traces(row, known.traces);
-  if (known.attempts) yield* titled("Attempts", attempts(known.attempts));
+  if (known.attempts) yield* attempts(row, known.attempts);
   yield* titled("Its way", way(row, known));
   if (evidence) yield* titled("Evidence", pairs(evidence));
   const others = Object.fromEntries([["source_type", known.source_type], ["licence", known.licence], ...Object.entries(known.columns ?? {}), ["metadata", known.metadata]].filter(([, value]) => value !== undefined && value !== null && !(Array.isArray(value) && !value.length)));
@@ -75,29 +75,37 @@ function way(row, known) {
 
 function* traces(row, given) {
   yield make("h3", {}, given.length === 1 ? "Trace" : `Traces (${number.format(given.length)})`);
-  const place = explorer.core.traces[row];
   for (const [n, trace] of given.entries()) {
     const tokens = [["thinking", trace.thinking_tokens], ["answer", trace.answer_tokens]].filter(([, value]) => value != null).map(([name, value]) => `${name} ${number.format(value)} tokens`);
     const said = [trace.trace_kind, ...tokens, trace.finish, verdictOf(trace)].filter(Boolean).join(", ");
-    const holder = make("div");
-    const details = make("details", {}, make("summary", {}, make("bdi", {}, `${trace.teacher ?? "teacher"} #${trace.sample ?? n}`), make("small", {}, ` ${said}`)), holder);
-    details.addEventListener("toggle", async () => {
-      if (!details.open || holder.childElementCount) return;
-      const texts = place ? (await block(`trace-${place[0]}`))[place[1]][n] : null;
-      if (!texts || (!texts[0] && !texts[1])) holder.append(make("p", { class: "note" }, "Its text is not in this file: texts of traces are held for selected rows."));
-      else for (const [name, text] of [["Thinking", texts[0]], ["Answer", texts[1]]]) if (text) holder.append(make("p", { class: "note" }, `${name}, ${count(text.length, "character")}`), fill(make("div", { class: "text", dir: "auto" }), text));
-      void typeset();
-    });
-    yield details;
+    yield told(row, "traces", n, `${trace.teacher ?? "teacher"} #${trace.sample ?? n}`, said);
   }
+}
+
+/* What a model wrote, unpacked when it is opened. */
+function told(row, list, n, name, said) {
+  const holder = make("div");
+  const details = make("details", {}, make("summary", {}, make("bdi", {}, name), make("small", {}, ` ${said}`)), holder);
+  details.addEventListener("toggle", async () => {
+    if (!details.open || holder.childElementCount) return;
+    const place = explorer.core.texts[row];
+    const texts = place ? (await block(`text-${place[0]}`))[place[1]][list]?.[n] : null;
+    if (!texts || (!texts[0] && !texts[1])) holder.append(make("p", { class: "note" }, "Its text is not in this file: it holds those of selected rows, as far as the run had them."));
+    else for (const [part, text] of [["Thinking", texts[0]], ["Answer", texts[1]]]) if (text) holder.append(make("p", { class: "note" }, `${part}, ${count(text.length, "character")}`), fill(make("div", { class: "text", dir: "auto" }), text));
+    void typeset();
+  });
+  return details;
 }
 
 const verdictOf = (entry) => ({ true: "right", false: "wrong" })[entry.verdict] ?? (entry.method ? "undecided" : "not graded");
 
-function attempts(given) {
+function* attempts(row, given) {
+  yield make("h3", {}, "Attempts");
   const cells = (tag, values) => values.map((value) => make(tag, {}, value));
   const rows = given.map((one) => make("tr", {}, ...cells("td", [make("bdi", {}, one.solver ?? ""), `${one.sample ?? ""}`, make("bdi", {}, ...visible((one.extracted ?? "").slice(0, 300))), verdictOf(one), one.method ?? "", one.tokens == null ? "" : number.format(one.tokens), one.finish ?? ""])));
-  return make("div", { class: "scroll" }, make("table", {}, make("thead", {}, make("tr", {}, ...cells("th", ["solver", "sample", "answer", "verdict", "by", "tokens", "ended by"]))), make("tbody", {}, ...rows)));
+  yield make("div", { class: "scroll" }, make("table", {}, make("thead", {}, make("tr", {}, ...cells("th", ["solver", "sample", "answer", "verdict", "by", "tokens", "ended by"]))), make("tbody", {}, ...rows)));
+  if (!explorer.core.texts[row]) return;
+  for (const [n, one] of given.entries()) yield told(row, "attempts", n, `${one.solver ?? "solver"} #${one.sample ?? n}`, `what it wrote, ${verdictOf(one)}`);
 }
 
 function pairs(values) {
