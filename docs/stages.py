@@ -195,6 +195,14 @@ NOTES: Final[dict[str, str]] = {
         "Stands after the checks and the grades. The evidence names the wish that told the chosen "
         "trace from the next one."
     ),
+    "fill": (
+        "Stands after a selector with a `reserve`, before `drop_unfilled`. What it adds beside "
+        "`traces` is `filling`: whether a trace was accepted, and what the others lack."
+    ),
+    "drop_unfilled": (
+        "Stands after `fill`. Its figures in the manifest say how many rows are missing of those "
+        "wanted, and why ([how it works](selection.md#exactly-n-rows-with-a-trace))."
+    ),
     "add_nearest_domain": (
         "For the fields of a scheme without asking a model. What it finds is near in words, which "
         "is less than what a model says ([measured](domains.md)); for maths and science side by "

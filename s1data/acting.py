@@ -6,21 +6,19 @@ declared reasons. What breaks it is a `StageError` that names the stage, never a
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import polars as pl
 
 from s1data import pool
-from s1data.digest import canonical_json
-from s1data.editing import SCHEMA, edited
 from s1data.edits import Edit
 from s1data.engine import BATCH_ROWS, LocalEngine, batches
 from s1data.errors import StageError
+from s1data.outcomes import VERDICT_COLUMNS, Outcome, evidence_json, no_verdicts
+from s1data.selecting import select
 from s1data.stage import (
     AnyAdder,
     Asker,
@@ -31,30 +29,12 @@ from s1data.stage import (
     GlobalFilter,
     Selector,
     Stage,
-    Table,
 )
 
-VERDICT_COLUMNS: Final = {"row": pl.UInt32(), "reason": pl.String(), "evidence": pl.String()}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a stage did: the rows that go on, with their columns, and those that left, with why.
-
-    ``dropped`` has ``row``, ``reason`` and ``evidence`` (canonical JSON). ``ranks`` is a
-    selector's whole order (``row``, ``rank``, ``reason``, ``evidence``), else None; ``added`` an
-    enricher's columns beside ``row``, or the column that a filter thinned, else None; ``thinned``
-    the evidence (``row``, ``evidence``) of rows kept with fewer items; ``artefact`` what a Global
-    identified; ``edits`` what each edit of a selector's choice moved, else None.
-    """
-
-    kept: pl.DataFrame
-    dropped: pl.DataFrame
-    added: pl.DataFrame | None = None
-    ranks: pl.DataFrame | None = None
-    thinned: pl.DataFrame | None = None
-    artefact: pl.DataFrame | None = None
-    edits: pl.DataFrame | None = None
+__all__ = [
+    "Outcome", "act", "apply", "cache_home", "checked_columns", "no_verdicts", "replies_home",
+    "shown_columns", "with_places",
+]  # fmt: skip
 
 
 def cache_home() -> Path:
@@ -177,11 +157,6 @@ def shown_columns(stage: Stage) -> list[str]:
     return list(dict.fromkeys((*(() if row_wise else ("id", "row")), *stage.reads())))
 
 
-def no_verdicts() -> pl.DataFrame:
-    """An empty frame of dropped rows."""
-    return pl.DataFrame(schema=VERDICT_COLUMNS)
-
-
 def _one_batch(stage: Stage, batch: pl.DataFrame, artefact: pl.DataFrame | None) -> pl.DataFrame:
     if isinstance(stage, Enricher):
         return checked_columns(stage, batch, stage.columns(batch))
@@ -225,84 +200,3 @@ def _checked_verdicts(
     if thins is None:
         return pl.DataFrame([out["reason"], evidence_json(out["evidence"], dropped)])
     return pl.DataFrame([out["reason"], evidence_json(out["evidence"]), out[thins]])
-
-
-def evidence_json(evidence: pl.Series, wanted: pl.Series | None = None) -> pl.Series:
-    """Each struct as canonical JSON without its null fields; null where not wanted."""
-    where = evidence.is_not_null() if wanted is None else wanted & evidence.is_not_null()
-    texts = [
-        canonical_json({k: v for k, v in item.items() if v is not None})
-        for item in evidence.filter(where).to_list()
-    ]
-    places = where.arg_true()
-    out = pl.Series("evidence", [None], dtype=pl.String).new_from_index(0, len(evidence))
-    return out.scatter(places, pl.Series(texts, dtype=pl.String)) if texts else out
-
-
-def select(
-    stage: Selector, rows: pl.DataFrame, keys: Table, engine: Engine, edits: Sequence[Edit] = ()
-) -> Outcome:
-    """Runs a selector over the ``keys`` of ``rows``, and applies ``edits`` to its choice."""
-    found = stage.identify(keys, engine).sort("row")
-    out = found.drop("reserve", strict=False)
-    wanted = {
-        "row": pl.UInt32(),
-        "rank": pl.UInt32(),
-        "reason": pl.String(),
-        "evidence": stage.evidence_dtype(),
-    }
-    ranks = out["rank"].drop_nulls()
-    sound = (
-        dict(out.schema) == wanted
-        and out["row"].equals(rows["row"].sort())
-        and ranks.n_unique() == len(ranks)
-        and (len(ranks) == 0 or (ranks.min() == 1 and ranks.max() == len(ranks)))
-    )
-    chosen = (out["rank"] <= stage.n).fill_null(False) if sound else pl.Series([], dtype=pl.Boolean)
-    stray = set(out["reason"].filter(~chosen).unique()) - set(stage.reasons) if sound else set()
-    if not sound or stray:
-        raise StageError(
-            f"stage {stage.label}: broke its contract: wanted one line per row of {wanted} with "
-            f"ranks 1 to N each once and reasons {sorted(stage.reasons)}, got {dict(out.schema)} "
-            f"{'with reasons ' + str(stray) if stray else ''}; report it to the stage's author"
-        )
-    whole = out.with_columns(
-        evidence_json(out["evidence"]),
-        reason=pl.when(pl.lit(chosen)).then(None).otherwise(pl.col("reason")),
-    ).select("row", "rank", "reason", "evidence")
-    moved = None
-    if edits:
-        whole, moved = _with_edits(
-            stage, engine.collect(keys).sort("id", "row"), found, whole, edits
-        )
-    first = whole.filter(pl.col("reason").is_null()).select("row")
-    kept = rows.join(first, on="row", how="semi", maintain_order="left")
-    dropped = whole.filter(pl.col("reason").is_not_null()).select(list(VERDICT_COLUMNS))
-    return Outcome(kept, dropped, ranks=whole, edits=moved)
-
-
-def _with_edits(
-    stage: Selector,
-    keys: pl.DataFrame,
-    found: pl.DataFrame,
-    whole: pl.DataFrame,
-    edits: Sequence[Edit],
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    ranks = keys.select("row").join(found, on="row", how="left", maintain_order="left")
-    try:
-        done = edited(keys["id"], ranks, stage.limits(keys), edits, stage.n)
-    except StageError as error:
-        raise StageError(f"stage {stage.label}: {error}") from error
-    places = keys["row"].to_list()
-    notes = {places[at]: note for at, note in done.notes.items()}
-    lines = []
-    for row, rank, reason, evidence in whole.iter_rows():
-        left, edit = notes.get(row, (reason, None))
-        said = (
-            evidence
-            if edit is None
-            else canonical_json(json.loads(evidence or "{}") | {"edit": edit})
-        )
-        lines.append((row, rank, left, said))
-    changed = pl.DataFrame(lines, schema=whole.schema, orient="row")
-    return changed, pl.DataFrame(done.lines, schema=SCHEMA)

@@ -15,6 +15,7 @@ from s1data.errors import RunStopped
 from s1data.progress import Teller
 from s1data.serving import Serving
 from s1data.stage import Asker
+from s1data.waves import in_waves
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,13 @@ def consult(stage: Asker, rows: pl.DataFrame, serving: Serving, tell: Teller) ->
     before = serving.sent()
     # Where nothing can be sent there is nothing to expect.
     expected = serving.estimate(stage, shown) if serving.served else []
-    asked = serving.ask(stage, shown, tell.tick)
+    asked = in_waves(stage, shown, serving, tell.tick)
     unsent = sum(why == "not_sent" for why in asked.open.values())
-    if asked.stopped is not None or unsent:
-        raise RunStopped(_why(stage, asked, unsent, serving))
     columns = checked_columns(stage, shown, asked.columns)
+    if (asked.stopped is not None or unsent) and not _goes_on(stage, asked):
+        raise RunStopped(_why(stage, asked, unsent, serving))
+    if said := stage.remark(shown, columns):
+        tell.say(f"{stage.label}: {said}")
     left = dict(sorted(Counter(asked.open.values()).items()))
     if left:
         tell.say(
@@ -66,6 +69,12 @@ def consult(stage: Asker, rows: pl.DataFrame, serving: Serving, tell: Teller) ->
         },
         open=left,
     )
+
+
+def _goes_on(stage: Asker, asked: Asked) -> bool:
+    """Whether a run has enough to go on with, though its budget ended within the stage."""
+    ended = asked.stopped is not None and asked.stopped.reason == "budget"
+    return stage.ends_with_budget and ended and len(asked.keys) > len(asked.open)
 
 
 def left_open(reasons: Mapping[str, int]) -> str:

@@ -17,6 +17,7 @@ import polars as pl
 
 from s1data.edits import Edit
 from s1data.errors import StageError
+from s1data.reserving import waiting
 from s1data.stage import Limited
 
 SCHEMA: Final = {
@@ -37,6 +38,8 @@ class Edited:
     """A choice after edits, by key row."""
 
     chosen: npt.NDArray[np.bool_]
+    waiting: list[int] = field(default_factory=list)
+    """Those that may step in, the next one leading."""
     notes: dict[int, tuple[str | None, dict[str, Any]]] = field(default_factory=dict)
     """Of rows that an edit moved: the reason of one that left (else null), and the edit."""
     lines: list[dict[str, Any]] = field(default_factory=list)
@@ -50,18 +53,14 @@ def edited(
     Raises StageError where a row that must come in is not there, or no quota lets it.
     """
     rank = ranks.get_column("rank").fill_null(0).to_numpy()
-    given = ranks.get_column("reserve") if "reserve" in ranks.columns else ranks.get_column("rank")
-    reserve = given.fill_null(0).to_numpy()
     chosen = (rank > 0) & (rank <= n)
     order = np.flatnonzero(chosen)[np.argsort(rank[chosen], kind="stable")]
-    waiting = np.flatnonzero((reserve > 0) & ~chosen)
-    waiting = waiting[np.argsort(reserve[waiting], kind="stable")]
-    table = _Table(ids.to_numpy(), limits, order.tolist(), waiting.tolist())
+    table = _Table(ids.to_numpy(), limits, order.tolist(), waiting(ranks, chosen).tolist())
     for edit in edits:
         table.apply(edit)
     mask = np.zeros(len(ids), np.bool_)
     mask[table.chosen] = True
-    return Edited(mask, table.notes, table.lines)
+    return Edited(mask, table.waiting, table.notes, table.lines)
 
 
 class _Table:

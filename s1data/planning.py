@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -24,7 +24,7 @@ from s1data.preparing import Prepared, prepare
 from s1data.recipe import Pipeline, asked_models
 from s1data.run import Run
 from s1data.serving import Means, Serving
-from s1data.stage import Asker, GlobalEnricher, GlobalFilter, Stage
+from s1data.stage import Asker, GlobalEnricher, GlobalFilter, Selector, Stage
 from s1data.state import State
 
 
@@ -52,7 +52,7 @@ class Asking:
     """Whether these rows reach it; else they are the most that can, since stages run before it."""
     estimates: tuple[Estimate, ...]
     said: str = ""
-    """Why there is no estimate, or what the pilot ran into."""
+    """Why there is no estimate, what it leaves out, or what the pilot ran into."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -113,7 +113,8 @@ def plan(
     means = means or Means()
     state = _reading(prepared, shelf, lines)
     known = state
-    waiting: list[tuple[Asker, bool]] = []
+    waiting: list[_Waiting] = []
+    most: int | None = None
     for number, stage in enumerate(pipeline.stages, 1):
         exact = state is not None
         if state is None:
@@ -121,11 +122,22 @@ def plan(
         elif not _stage(prepared, shelf, number, stage, state, lines, rehearsal=means.rehearsal):
             state = None
         if isinstance(stage, Asker) and state is None:
-            waiting.append((stage, exact))
+            waiting.append(_Waiting(stage, exact, most))
+        elif isinstance(stage, Selector) and state is None:
+            most = min(stage.n + stage.reserve, most or stage.n + stage.reserve)
     asking, spent = _asking(prepared, waiting, known, home, means, pilot)
     unread = {name: opened.unread for name, opened in prepared.sources.items()}
     said = tuple(_licences(prepared, shelf))
     return Plan(pipeline.title, home, unread, tuple(lines), asking, spent, said)
+
+
+class _Waiting(NamedTuple):
+    """An Asker that is not through."""
+
+    stage: Asker
+    exact: bool
+    most: int | None
+    """Rows that a selector before it hands on, of those that run first."""
 
 
 def _licences(prepared: Prepared, shelf: Shelf) -> Iterator[str]:
@@ -150,7 +162,7 @@ def _licences(prepared: Prepared, shelf: Shelf) -> Iterator[str]:
 
 def _asking(
     prepared: Prepared,
-    waiting: list[tuple[Asker, bool]],
+    waiting: list[_Waiting],
     known: State | None,
     home: Path,
     means: Means,
@@ -167,7 +179,7 @@ def _asking(
     found = []
     # A pilot is small and waited for: it is asked online.
     with Serving(specs, replace(means, batch=False), home) as serving:
-        for stage, exact in waiting:
+        for stage, exact, most in waiting:
             lacking = [name for name in stage.needs if name not in rows.columns]
             if lacking:
                 said = f"what it reads is not there yet: {', '.join(lacking)}"
@@ -176,11 +188,13 @@ def _asking(
             shown = rows.with_columns(
                 **{n: pl.lit(None, pool.COLUMNS[n]) for n in stage.uses if n not in rows.columns}
             ).sort("id")
+            shown = shown if most is None else shown.head(most)
             said = _pilot(stage, shown.head(pilot), serving) if pilot else ""
             estimates = serving.estimate(
                 stage, shown.select(shown_columns(stage)), batch=means.batch
             )
-            found.append(Asking(stage.label, rows.height, exact, tuple(estimates), said))
+            said = "; ".join(filter(None, (said, stage.bound)))
+            found.append(Asking(stage.label, shown.height, exact, tuple(estimates), said))
         spent = serving.spent()["usd_at_most"]
     return tuple(found), spent
 

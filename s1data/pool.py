@@ -118,6 +118,23 @@ CONTAMINATION: Final = pl.Struct(
 )
 """A benchmark item that a row resembles, and the evidence of the method that says so."""
 
+SELECTION: Final = pl.Struct(
+    {
+        "place": pl.UInt32,
+        "reserve": pl.Boolean,
+        "groups": pl.List(pl.Struct({"group": pl.String, "least": pl.UInt32, "most": pl.UInt32})),
+    }
+)
+"""Where a row stands in the order of a selector with a reserve; see `Selector.reserve`.
+
+``place`` is from 1: first those chosen, by rank, then the reserve, in the order in which it steps
+in. ``groups`` are those of the quotas that the row is of, with the least and the most rows of each
+(null: no bound).
+"""
+
+FILLING: Final = pl.Struct({"accepted": pl.Boolean, "why_not": pl.List(pl.String)})
+"""Whether a trace of the row was accepted, null where that is open; else what each lacks."""
+
 SOURCE_COLUMNS: Final[dict[str, pl.DataType]] = {
     "question": pl.String(),
     "solution": pl.String(),
@@ -145,6 +162,8 @@ STAGE_COLUMNS: Final[dict[str, pl.DataType]] = {
     "doubtful_gold": DOUBTFUL_GOLD,
     "question_flaws": pl.List(QUESTION_FLAW),
     "trace_flaws": pl.List(TRACE_FLAW),
+    "selection": SELECTION,
+    "filling": FILLING,
     "embedding": pl.String(),
     "template_group": pl.String(),
     "template_group_size": pl.UInt32(),

@@ -16,7 +16,7 @@ import polars as pl
 from s1data import digest, pool
 from s1data.errors import PoolError, RecipeError, nearest
 from s1data.sources import Opened, OpenedInput, open_input, open_source
-from s1data.stage import Asker, Enricher, GlobalEnricher, Problem, Stage
+from s1data.stage import Asker, Enricher, GlobalEnricher, Problem, Selector, Stage
 from s1data.yamltext import Path
 
 if TYPE_CHECKING:
@@ -156,12 +156,12 @@ def _problems(
             for problem in stage.check(columns, input_columns):
                 at = pipeline.at((*path, problem.field)) if problem.field else pipeline.at(path)
                 yield f"{at}: stage {stage.label}: {_in_words(problem)}"
-        if isinstance(stage, Enricher | GlobalEnricher | Asker):
+        if isinstance(stage, Enricher | GlobalEnricher | Asker | Selector):
             columns |= stage.adds()
 
 
 def _adds(stage: object, name: str) -> bool:
-    return isinstance(stage, Enricher | GlobalEnricher | Asker) and name in stage.adds()
+    return isinstance(stage, Enricher | GlobalEnricher | Asker | Selector) and name in stage.adds()
 
 
 def _pool_columns(sources: Mapping[str, Opened]) -> dict[str, pl.DataType]:

@@ -346,7 +346,7 @@ def selected_frame(state: State) -> pl.DataFrame:
 
 
 def _frames(outcome: Outcome) -> dict[str, pl.DataFrame]:
-    filtered = outcome.added is None or outcome.thinned is not None
+    filtered = outcome.added is None or outcome.thinned is not None or outcome.ranks is not None
     frames: dict[str, pl.DataFrame | None] = {
         "artefact": outcome.artefact,
         "columns": outcome.added,

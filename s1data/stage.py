@@ -17,20 +17,23 @@ live (files, vectors, progress) reaches it through the engine. Kinds:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 import polars as pl
 from pydantic import ConfigDict, Field
 
 from s1data import pool
 from s1data.frozen import Frozen
-from s1data.models import Reply, Request, TraceKind
+from s1data.models import Request, TraceKind
+from s1data.protocols import Engine, Known, Limited, Table, Vectors
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+__all__ = [
+    "LABEL", "AnyAdder", "AnyDropper", "Asker", "Engine", "Enricher", "Evidence", "Filter",
+    "Frozen", "Global", "GlobalEnricher", "GlobalFilter", "Known", "Limited", "Problem", "Selector",
+    "Stage", "Table", "Vectors", "snake_case",
+]  # fmt: skip
 
 LABEL: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
@@ -59,54 +62,6 @@ class Problem:
 def snake_case(class_name: str) -> str:
     """``DropLong`` is ``drop_long``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
-
-
-class Table(Protocol):
-    """Rows held by an engine, in batches; only the engine that made it can look inside."""
-
-
-class Vectors(Protocol):
-    """Vectors of one encoder by key, kept across runs."""
-
-    def missing(self, keys: pl.Series) -> pl.Series:
-        """Boolean, one per key: True where no vector is stored."""
-
-    def get(self, keys: pl.Series) -> npt.NDArray[np.float32]:
-        """Shape (len(keys), dimensions); every key must be stored."""
-
-    def put(self, keys: pl.Series, vectors: npt.NDArray[np.float32]) -> None:
-        """Stores vectors durably: once this returns they outlive a kill."""
-
-
-class Engine(Protocol):
-    """Where a Global's work happens. A stage may assume nothing of batch sizes or their order."""
-
-    def read(self, name: str) -> pl.DataFrame:
-        """A named input, whole."""
-
-    def put(self, frame: pl.DataFrame) -> Table:
-        """Hands a frame to the engine."""
-
-    def map(self, table: Table, work: Callable[[pl.DataFrame], pl.DataFrame]) -> Table:
-        """Applies pure ``work`` to every batch."""
-
-    def exchange(self, table: Table, by: str) -> Table:
-        """Rebatches so that rows with equal ``by`` stand in the same batch."""
-
-    def collect(self, table: Table) -> pl.DataFrame:
-        """All rows in one frame, in no particular order."""
-
-    def write(self, name: str, frame: pl.DataFrame) -> None:
-        """Leaves a small frame beside the stage's record for people to read."""
-
-    def vectors(self, encoder: str) -> Vectors:
-        """The stored vectors of the encoder with this identity."""
-
-    def texts(self, keys: pl.Series) -> pl.Series:
-        """The texts of replies (attempts, traces) by ``reply_key``; null where unknown."""
-
-    def progress(self, done: int, of: int) -> None:
-        """Tells how far a long piece of work is."""
 
 
 class Stage(Frozen):
@@ -257,24 +212,6 @@ class Global(Stage):
         return {}
 
 
-class Known(Protocol):
-    """What an Asker sees of the models: who they are, and which replies there are so far."""
-
-    def request(self, model: str, prompt: str, **settings: Any) -> Request:  # noqa: ANN401 - any field
-        """A request to a model of the recipe by its name there, with that model's settings.
-
-        ``settings`` are fields of `Request` that differ: ``system``, ``sample``, ``rung``, a
-        temperature of a higher rung.
-        """
-
-    def reply(self, request: Request) -> Reply | None:
-        """The reply to a request, whatever its outcome; None while there is none.
-
-        One that is not ``settled`` names what the request was given up with in this run; the next
-        run asks it again, so nothing further is to be asked on its account.
-        """
-
-
 class Asker(_Adds):
     """Adds columns by asking models, in rounds, as two pure functions of rows and replies.
 
@@ -291,6 +228,24 @@ class Asker(_Adds):
     def max_rounds(self) -> int:
         """No row needs more rounds than this."""
         return 1
+
+    ends_with_budget: ClassVar[bool] = False
+    """Whether the rows that have replies go on where the budget ends before the others."""
+    bound: ClassVar[str] = ""
+    """How what an estimate counts stands to what is asked, where it is not that."""
+
+    def wave(self, rows: pl.DataFrame, columns: pl.DataFrame) -> pl.Series | None:  # noqa: ARG002 - for subclasses
+        """Places of the rows to be asked about next, given the columns so far; None: all, at once.
+
+        Asking goes on in waves, each row in one of them at most, until none are named that were
+        not asked about. Which rows these are may depend on all rows and on what came of others:
+        that is the one thing of an Asker that may. It is a pure function too.
+        """
+        return None
+
+    def remark(self, rows: pl.DataFrame, columns: pl.DataFrame) -> str | None:  # noqa: ARG002 - for subclasses
+        """What people should hear of the outcome, in one line."""
+        return None
 
     def accepts(self) -> tuple[TraceKind, ...]:
         """Kinds of thinking without which its replies are of no use; empty where any will do.
@@ -340,19 +295,6 @@ class GlobalEnricher(Global, _Adds):
         raise NotImplementedError
 
 
-class Limited(Protocol):
-    """A quota on key rows: the group of each (-1: none), least and most rows of each group."""
-
-    @property
-    def codes(self) -> npt.NDArray[np.int64]: ...
-    @property
-    def least(self) -> npt.NDArray[np.int64]: ...
-    @property
-    def most(self) -> npt.NDArray[np.int64]: ...
-    def said(self, group: int) -> str:
-        """A group in words."""
-
-
 class Selector(Global, _Drops):
     """Puts the rows in an order and keeps the first ``n``; says why for every row."""
 
@@ -365,6 +307,17 @@ class Selector(Global, _Drops):
     """What a recipe's edits do to chosen rows, whatever the selector; see `s1data.editing`."""
 
     n: int = Field(gt=0, lt=2**32, description="How many rows to keep.")
+    reserve: int = Field(
+        default=0,
+        ge=0,
+        lt=2**32,
+        description="How many more rows go on, the first that would step in, for `fill`. With a "
+        "reserve the column `selection` is added.",
+    )
+
+    def adds(self) -> dict[str, pl.DataType]:
+        """Columns this instance adds: where a row stands, if there is a reserve."""
+        return {"selection": pool.COLUMNS["selection"]} if self.reserve else {}
 
     def ranks(self, keys: pl.DataFrame, engine: Engine) -> pl.DataFrame:
         """One line per key row: ``row``, ``rank`` (1 is first), ``reason`` and ``evidence``.

@@ -22,7 +22,7 @@ from s1data.recipe import Pipeline
 from s1data.replay import Layout
 from s1data.replay.building import ALWAYS
 from s1data.run import Run
-from s1data.stage import Asker, Enricher, Filter, GlobalEnricher, GlobalFilter, Selector
+from s1data.stage import Asker, Enricher, Filter, GlobalEnricher, GlobalFilter, Selector, Stage
 
 
 @dataclass(frozen=True)
@@ -115,23 +115,29 @@ class PublishedSet(Run):
         }
         done: list[Checkpoint] = [_Shown(self.path, record, frames=frames)]
         last = [s.label for s in self.pipeline.stages if isinstance(s, Selector)][-1:]
+        labels = [stage.label for stage in self.pipeline.stages]
+        later = {label: labels[at:] for at, label in enumerate(labels, 1)}
         for stage in self.pipeline.stages:
             lines = ledger.filter(pl.col("stage") == stage.label)
             frames = {}
             if isinstance(stage, Filter | GlobalFilter | Selector):
                 frames["dropped"] = lines.select("row", "reason", "evidence")
             if isinstance(stage, Selector):
-                chosen = ledger.filter(pl.col("outcome") == "selected")
-                why = (
-                    "evidence" if stage.label in last else pl.lit(None, pl.String).alias("evidence")
-                )
-                passed = chosen.select("row", "reason", why)
+                selected = pl.col("outcome") == "selected"
+                chosen = ledger.filter(selected | pl.col("stage").is_in(later[stage.label]))
+                why = pl.when(selected & pl.lit(stage.label in last)).then("evidence")
+                passed = chosen.select("row", pl.lit(None, pl.String).alias("reason"), why)
                 frames["ranks"] = pl.concat([frames["dropped"], passed])
-            if isinstance(stage, Enricher | GlobalEnricher | Asker):
+            if isinstance(stage, Enricher | GlobalEnricher | Asker) or _places(stage):
                 frames["columns"] = replay.select("row", *_made_by(stage.label, self.layout))
             record = {"label": stage.label, "key": "", "files": {}}
             done.append(_Shown(self.path, record, frames=frames))
         return done
+
+
+def _places(stage: Stage) -> bool:
+    """Whether it is a selector that adds where its rows stand."""
+    return isinstance(stage, Selector) and bool(stage.adds())
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from typing import Final, NoReturn
 
 import polars as pl
 
-from s1data.acting import Outcome, act, select
+from s1data.acting import Outcome, act
 from s1data.engine import LocalEngine
 from s1data.errors import RunError, StageError
 from s1data.recipe import Pipeline
 from s1data.replay.building import Layout, StageLayout
+from s1data.selecting import select
 from s1data.stage import Filter, GlobalFilter, Selector
 
 COMPARED: Final = ("outcome", "reason", "evidence")
@@ -195,7 +196,10 @@ class _Job:
         got = _fates(rows, outcome.dropped)
         want = _fates(rows, self.dropped)
         if isinstance(self.stage, Selector) and outcome.ranks is not None and selected is not None:
-            chosen = outcome.ranks.filter(pl.col("reason").is_null())
+            # A ledger says why of the rows that were selected in the end.
+            chosen = outcome.ranks.filter(
+                pl.col("reason").is_null(), pl.col("row").is_in(selected["row"].implode())
+            )
             got = _with_evidence(got, chosen)
             want = _with_evidence(want, selected)
         found = first_difference(self.mine.label, want, got, COMPARED)

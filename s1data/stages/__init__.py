@@ -45,6 +45,8 @@ BUILT_IN: Final[dict[str, str]] = {
     "add_recorded_traces": "traces:AddRecordedTraces",
     "add_trace_checks": "traces:AddTraceChecks",
     "drop_bad_traces": "traces:DropBadTraces",
+    "fill": "filling:Fill",
+    "drop_unfilled": "filling:DropUnfilled",
     "choose_trace": "trace_choice:ChooseTrace",
     "add_pass_rates": "pass_rates:AddPassRates",
     "drop_outside_counts": "pass_rates:DropOutsideCounts",

@@ -27,7 +27,7 @@ class AddTraces(Asker):
     """
 
     needs: ClassVar = ("question",)
-    added: ClassVar = ("traces",)
+    added: ClassVar[tuple[str, ...]] = ("traces",)
     example: ClassVar = {"teachers": ["teacher"]}
 
     teachers: tuple[str, ...] = Field(min_length=1, description="Models of the recipe, by name.")

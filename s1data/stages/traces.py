@@ -182,7 +182,7 @@ class AddTraceChecks(GlobalEnricher):
         for line in each.filter(pl.col("text").is_not_null()).iter_rows(named=True):
             flaws = out.setdefault(line["row"], [])
             place = {"teacher": line["teacher"], "sample": line["sample"]}
-            for flaw, found in flaws_of(_trace(line), self.max_tokens):
+            for flaw, found in flaws_of(as_trace(line), self.max_tokens):
                 flaws.append({**place, "flaw": flaw, "found": found})
         schema = {"row": pl.UInt32(), "trace_flaws": pool.COLUMNS["trace_flaws"]}
         return pl.DataFrame({"row": list(out), "trace_flaws": list(out.values())}, schema=schema)
@@ -257,7 +257,8 @@ class DropBadTraces(Filter):
         return {"flaws": [f for f in self.flaws if f not in evidence["best_has"]]}
 
 
-def _trace(line: Mapping[str, Any]) -> Trace:
+def as_trace(line: Mapping[str, Any]) -> Trace:
+    """A trace from its text, its question and what its record says."""
     thinking, answer = split(line["text"])
     counted = [line["thinking_tokens"], line["answer_tokens"]]
     known = None not in counted

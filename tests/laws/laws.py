@@ -208,7 +208,7 @@ def example_fits_where_it_stands(case):
 
 def problems(stage, inputs=None):
     """What `check` says of the instance in front of the generated pool and the example's inputs."""
-    made = stage.adds() if isinstance(stage, Enricher | GlobalEnricher | Asker) else {}
+    made = stage.adds() if isinstance(stage, Enricher | GlobalEnricher | Asker | Selector) else {}
     replaced = set(made) - set(stage.reads())
     columns = {k: v for k, v in COLUMNS.items() if k not in replaced}
     given = {name: dict(frame.schema) for name, frame in Case(stage).inputs.items()}
@@ -233,7 +233,9 @@ def partition_in_order(case):
             outcome.kept.select("row"), on="row", how="semi", maintain_order="left"
         ),
     )
-    if thins is None and added:
+    if isinstance(case.stage, Selector):
+        assert added == set(case.stage.adds()), "adds where rows stand in a reserve, nothing else"
+    elif thins is None and added:
         assert outcome.dropped.is_empty()
     else:
         assert outcome.kept.columns == rows.columns, "what drops rows adds no column"
@@ -334,11 +336,20 @@ def engine_does_not_matter(case):
 def selects_exactly(case):
     if not isinstance(case.stage, Selector):
         return
-    ranks, n = case.outcome.ranks, case.stage.n
-    assert case.outcome.kept.height == min(n, ranks["rank"].count())
+    ranks, n, reserve = case.outcome.ranks, case.stage.n, case.stage.reserve
+    kept = case.outcome.kept
     assert ranks["row"].sort().equals(case.rows["row"].sort()), "says why for every row"
     assert ranks.filter(pl.col("rank") <= n, pl.col("reason").is_not_null()).is_empty()
-    assert ranks.filter(pl.col("rank").is_null(), pl.col("reason").is_null()).is_empty()
+    if not reserve:
+        assert kept.height == min(n, ranks["rank"].count())
+        assert ranks.filter(pl.col("rank").is_null(), pl.col("reason").is_null()).is_empty()
+        return
+    alone = done(with_changes(case.stage, {"reserve": 0}), case.rows, case.engine).kept
+    places = kept.unnest("selection").sort("place")
+    assert places["place"].to_list() == list(range(1, kept.height + 1))
+    assert alone.height < kept.height <= alone.height + reserve
+    assert places["reserve"].to_list() == [at >= alone.height for at in range(kept.height)]
+    assert set(places.filter(~pl.col("reserve"))["row"]) == set(alone["row"]), "the same set"
 
 
 def evidence_in_words(case):

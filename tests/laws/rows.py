@@ -95,6 +95,8 @@ def _row(place, text, rng):
         "licence": rng.choice(("MIT", "cc-by-4.0")),
         "attempts": (attempts := _attempts(rng)),
         "traces": (traces := _traces(rng)),
+        "selection": _selection(place, rng),
+        "filling": _filling(rng),
         "trace_flaws": _trace_flaws(traces or (), rng),
         "pass_rates": _pass_rates(attempts or ()),
         "consensus": None,
@@ -106,6 +108,18 @@ def _row(place, text, rng):
         "score": some(round(rng.random(), 2)),
         "question_tokens": some(rng.randint(5, 400)),
     }
+
+
+def _selection(place, rng):
+    if rng.random() < 0.2:
+        return None
+    groups = [{"group": f"part {rng.choice('ab')}", "least": 30, "most": 200}]
+    return {"place": place + 1, "reserve": place > 150, "groups": groups}
+
+
+def _filling(rng):
+    accepted = rng.choice((True, True, False, None))
+    return {"accepted": accepted, "why_not": ["safety"] if accepted is False else []}
 
 
 def _attempts(rng):
