@@ -14,6 +14,7 @@ import click
 from s1data import __version__
 from s1data.cli import (
     asking,
+    comparing,
     emulating,
     exporting,
     looking,
@@ -47,6 +48,7 @@ for _command in (
     *looking.COMMANDS,
     *reading.COMMANDS,
     *reporting.COMMANDS,
+    *comparing.COMMANDS,
     *publishing.COMMANDS,
     *exporting.COMMANDS,
     *emulating.COMMANDS,

@@ -29,13 +29,13 @@ def show(said: Mapping[str, Any], console: Console) -> None:
         f"{shown.n(rows['read'])} rows read, {shown.n(rows['selected'])} selected{asked}, "
         f"{shown.n(rows['dropped'])} dropped, {shown.seconds(said['stage_seconds'])}{cost}"
     )
-    for table in _tables(said):
+    for one in _tables(said):
         console.print()
-        console.print(table)
+        console.print(one)
 
 
 def _tables(said: Mapping[str, Any]) -> Iterator[Table]:
-    yield _table(
+    yield table(
         "Where the rows went",
         ("stage", "in", "dropped", "out", "reasons", "seconds"),
         [
@@ -68,14 +68,14 @@ def _tables(said: Mapping[str, Any]) -> Iterator[Table]:
             ]
             more = len(lines) - len(cells)
             title = f"{shown.words(name)} (first {len(cells)} of {len(lines)})" if more else name
-            yield _table(title, (name, "before", "share", "selected", "share "), cells)
+            yield table(title, (name, "before", "share", "selected", "share "), cells)
     lengths = [
         (shown.words(name), found["median_before"], found["median_after"])
         for name, found in said["distributions"].items()
         if isinstance(found, dict)
     ]
     if lengths:
-        yield _table("Median lengths", ("of", "before", "selected"), lengths)
+        yield table("Median lengths", ("of", "before", "selected"), lengths)
     yield from _judged(said)
 
 
@@ -104,16 +104,16 @@ def _judged(said: Mapping[str, Any]) -> Iterator[Table]:
     if solvers:
         heads = ("solver", "right", "wrong", "undecided")
         chosen = ("selected: right", "wrong ", "undecided ")
-        yield _table("Attempts", (*heads, *chosen), solvers)
+        yield table("Attempts", (*heads, *chosen), solvers)
     if said["grading"]:
-        yield _table(
+        yield table(
             "Verdicts by method",
             ("of", "method", "right", "wrong", "undecided"),
             [tuple(m.values()) for m in said["grading"]],
         )
     for stage in said["contamination"]:
         title = f"{stage['stage']}: benchmark items found"
-        yield _table(
+        yield table(
             title,
             ("benchmark", "method", "items", "rows", "only this method"),
             [tuple(line.values()) for line in stage["counts"]],
@@ -131,22 +131,23 @@ def _turned(
 ) -> Table:
     """A line per figure and a column per thing: what has many figures fits a terminal so."""
     cells = [[shown.words(n), *(shown.cell(line.get(n), n) for line in lines)] for n in names]
-    return _table(title, ("", *(str(line[key]) for line in lines)), cells)
+    return table(title, ("", *(str(line[key]) for line in lines)), cells)
 
 
-def _table(title: str, heads: Sequence[str], lines: Sequence[Sequence[object]]) -> Table:
+def table(title: str, heads: Sequence[str], lines: Sequence[Sequence[object]]) -> Table:
+    """A table for a terminal; cells are untrusted text, cut and with controls escaped."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for place, head in enumerate(heads):
         number = place > 0 and all(isinstance(line[place], int | float | None) for line in lines)
         share = head.strip() in ("share", "seconds")
-        table.add_column(head.strip(), justify="right" if number or share else "left")
+        made.add_column(head.strip(), justify="right" if number or share else "left")
     for line in lines:
         cells = [
             shown.n(v) if isinstance(v, int | float) else visible(str(v or ""), 80) for v in line
         ]
-        table.add_row(*map(Text, cells))
-    return table
+        made.add_row(*map(Text, cells))
+    return made

@@ -1,0 +1,67 @@
+"""Sets that any choice is to be held against: random, longest, and preselected plus random rows.
+
+Each is drawn by the project's own selectors from a population that its name states. Preselection
+is there because a set may owe what it is to the rows that were in before any draw: 412 of the
+1,000 rows of s1K are AIME or GPQA.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from s1data.acting import act
+from s1data.comparing import populations
+from s1data.comparing.held import Held
+from s1data.engine import LocalEngine
+from s1data.stage import Selector
+from s1data.stages import get
+
+KINDS: Final = ("random", "longest", "preselect plus random")
+SEED: Final = 0
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A set: the rows chosen, and where they are from. Of a run ``population`` is None."""
+
+    name: str
+    kind: str
+    population: str | None
+    rows: pl.DataFrame
+
+
+def baselines(held: Held, names: tuple[str, ...]) -> Iterator[Drawn]:
+    """Of each population in ``names`` and each kind, a set as large as the run's own.
+
+    Fewer rows where the population has no more, or, for the longest, no more with a length.
+    """
+    n = max(held.chosen.height, 1)
+    for name in names:
+        rows = held.population(name)
+        for kind, stage, of in (
+            (KINDS[0], _selector("keep_random", n), rows),
+            (KINDS[1], _longest(n), rows.filter(pl.col("length").is_not_null())),
+            (KINDS[2], _preselecting(n), rows),
+        ):
+            engine = LocalEngine(read=lambda _: pl.DataFrame(), vectors_home=Path())
+            kept = act(stage, of, engine).kept
+            yield Drawn(f"{kind}, {populations.shown(name)}", kind, name, kept)
+
+
+def _selector(name: str, n: int, **fields: object) -> Selector:
+    found = get(name).model_validate({"n": n, **fields})
+    assert isinstance(found, Selector)  # noqa: S101 - for the type checker
+    return found
+
+
+def _longest(n: int) -> Selector:
+    return _selector("keep_longest", n, length_from="length")
+
+
+def _preselecting(n: int) -> Selector:
+    return _selector("keep_random", n, seed=SEED, preselect=[{"right": "preselected"}])
