@@ -32,6 +32,7 @@ def folder(tmp_path):
 def test_no_command_is_there_before_its_time():
     assert COMMANDS == [
         "ask",
+        "compare",
         "emulate",
         "export",
         "init",
