@@ -93,7 +93,7 @@ def _expected(said: Mapping[str, Any]) -> Table:
         for line in said["stages"]
     ]
     heads = ("after", *map(shown.words, said["who"]), "found here")
-    return _table("Beside published counts", heads, lines)
+    return table("Beside published counts", heads, lines)
 
 
 def _judged(said: Mapping[str, Any]) -> Iterator[Table]:
