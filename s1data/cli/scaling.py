@@ -112,7 +112,7 @@ def scale_command(
             samples=samples,
             grader=grader,
         )
-    _show(points, home)
+    show(points, home)
 
 
 def _budgets(
@@ -149,7 +149,7 @@ def _marks(name: str, template: str | None) -> Marks:
     return MARKS[name].model_copy(update={"template": template})
 
 
-def _show(points: list[Point], home: Path) -> None:
+def show(points: list[Point], home: Path) -> None:
     import json
 
     told = json.loads((home / "curve.json").read_text("utf-8"))

@@ -1,0 +1,173 @@
+"""What a model is to learn from a set: for each row a prompt, and what is to come behind it.
+
+A set is a run, a published set, or a file that `s1data export` wrote, in any of its formats. The
+chat template renders prompts only: what the assistant says is put behind them as text, so that no
+template can drop a part of it in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import polars as pl
+
+from s1data.errors import PoolError
+from s1data.export.formats import s1_content, thinking_in_tags
+from s1data.export.samples import Sample, check, samples
+from s1data.export.templates import Template
+from s1data.hub.fetching import open_set
+
+Layout: TypeAlias = Literal["s1", "think"]
+_S1_OPENS: Final = "<|im_start|>think\n"
+_S1_CLOSES: Final = "\n<|im_start|>answer\n"
+_TAG_CLOSES: Final = "</think>"
+COLUMNS: Final = ("text", "prompt", "messages", "conversations")
+"""A file's format is told by which of these columns it has."""
+_SPEAKERS: Final = {"human": "user", "gpt": "assistant"}
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One row: ``completion`` is thinking and answer, without the token that ends a turn."""
+
+    id: str
+    prompt: str
+    completion: str
+
+
+def read(target: str, layout: Layout, template: Template) -> Iterator[Lesson]:
+    """The lessons of a run, a published set, or a .jsonl or .parquet file of `s1data export`.
+
+    ``layout`` says how the rows of a run are written; a file has its own. PoolError names the row
+    that has no thinking or no answer, more than one beginning, or another token at its end than
+    the template has.
+    """
+    path = Path(target)
+    if path.suffix not in (".jsonl", ".parquet"):
+        yield from _of_run(target, layout, template)
+        return
+    frame = _file(path)
+    kind = next((name for name in COLUMNS if name in frame.columns), None)
+    if kind is None:
+        raise PoolError(
+            f"{path}: wanted a file of s1data export, which has a column of "
+            f"{', '.join(COLUMNS)}; got {', '.join(frame.columns)}"
+        )
+    for number, row in enumerate(frame.iter_rows(named=True), 1):
+        name = str(row.get("id") or f"row {number}")
+        lesson = _lesson(name, row, kind, template)
+        _hold(lesson, path)
+        yield lesson
+
+
+def _of_run(target: str, layout: Layout, template: Template) -> Iterator[Lesson]:
+    rows = open_set(target).selected
+    check(rows.schema, target)
+    found, _ = samples(rows, "best")
+    for sample in found:
+        said = s1_content(sample) if layout == "s1" else thinking_in_tags(sample)
+        yield _behind(sample.id, [{"role": "user", "content": sample.question}], said, template)
+
+
+def _file(path: Path) -> pl.DataFrame:
+    if not path.is_file():
+        raise PoolError(f"{path}: wanted a file of s1data export or a run's directory, got nothing")
+    try:
+        read = pl.read_parquet if path.suffix == ".parquet" else pl.read_ndjson
+        return read(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise PoolError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def _lesson(name: str, row: Mapping[str, Any], kind: str, template: Template) -> Lesson:
+    if kind == "text":
+        return _of_text(name, row["text"], template)
+    if kind == "prompt" and isinstance(row["prompt"], str):
+        return Lesson(name, row["prompt"], _open_ended(name, row["completion"], template))
+    if kind == "prompt":
+        turns = [*row["prompt"], *row["completion"]]
+    elif kind == "messages":
+        turns = row["messages"]
+    else:
+        turns = _of_sharegpt(row)
+    *before, last = turns
+    if last["role"] != "assistant":
+        raise PoolError(f"{name}: wanted an assistant's turn at the end, got {last['role']}")
+    return _behind(name, [_plain(turn) for turn in before], _said(name, last), template)
+
+
+def _of_text(name: str, text: str, template: Template) -> Lesson:
+    """s1's text: all before the thinking is the prompt, so that no loss falls on the question."""
+    if text.count(_S1_OPENS) != 1:
+        raise PoolError(
+            f"{name}: wanted one {_S1_OPENS.strip()} in the column text, got "
+            f"{text.count(_S1_OPENS)}: where the prompt ends cannot be told; export it as "
+            "prompt-completion"
+        )
+    at = text.index(_S1_OPENS)
+    return Lesson(name, text[:at], _open_ended(name, text[at:], template))
+
+
+def _open_ended(name: str, text: str, template: Template) -> str:
+    """Without the end of turn, and without what a template writes behind it (a second end)."""
+    bare = text.rstrip()
+    specials = sorted(template.tokenizer.all_special_tokens, key=len, reverse=True)
+    end = next((token for token in specials if token and bare.endswith(token)), None)
+    if end is None:
+        return text
+    if end != template.end:
+        raise PoolError(
+            f"{name}: ends with {end!r}, and a turn of {template.name} with {template.end!r}: "
+            "export again with the model's own --tokenizer"
+        )
+    return bare.removesuffix(end)
+
+
+def _said(name: str, turn: Mapping[str, Any]) -> str:
+    thinking = turn.get("reasoning_content")
+    if thinking is None:
+        return str(turn["content"])
+    return thinking_in_tags(Sample(name, "", str(thinking), str(turn["content"])))
+
+
+def _behind(name: str, asked: Iterable[dict[str, str]], said: str, template: Template) -> Lesson:
+    turns = list(asked)
+    prompt = template.prompt(turns)
+    if any(turn["content"].strip() not in prompt for turn in turns):
+        raise PoolError(
+            f"{name}: the chat template of {template.name} changes the question; drop the row, or "
+            "take another template with --tokenizer"
+        )
+    # Some templates open the tag themselves, so that a model cannot but think.
+    if prompt.rstrip().endswith("<think>"):
+        said = said.removeprefix("<think>\n")
+    return Lesson(name, prompt, said)
+
+
+def _plain(turn: Mapping[str, Any]) -> dict[str, str]:
+    return {"role": str(turn["role"]), "content": str(turn["content"])}
+
+
+def _of_sharegpt(row: Mapping[str, Any]) -> list[dict[str, str]]:
+    head = [{"role": "system", "content": row["system"]}] if row.get("system") else []
+    return head + [
+        {"role": _SPEAKERS.get(turn["from"], turn["from"]), "content": turn["value"]}
+        for turn in row["conversations"]
+    ]
+
+
+def _hold(lesson: Lesson, path: Path) -> None:
+    """PoolError unless thinking and answer are both there, told apart by their marks."""
+    mark = _S1_CLOSES if lesson.completion.startswith(_S1_OPENS) else _TAG_CLOSES
+    thinking, _, answer = lesson.completion.partition(mark)
+    for opening in (_S1_OPENS, "<think>"):
+        thinking = thinking.removeprefix(opening)
+    for part, text in (("thinking", thinking), ("answer", answer)):
+        if mark not in lesson.completion or not text.strip():
+            raise PoolError(
+                f"{path}: {lesson.id}: wanted thinking, {mark.strip()} and an answer, got no "
+                f"{part}: was it dropped by a chat template? s1data export says so"
+            )

@@ -1,0 +1,259 @@
+"""The training run: TRL's trainer with s1's settings, and the traps around it closed.
+
+No training loop of our own. What is ours is the rows that reach it, the settings that it is given
+in full (its own default would cut answers at 1,024 tokens), and the check of what it will learn.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import Field
+
+from s1data.durable import sync_folder
+from s1data.errors import RecipeError, RunError
+from s1data.export.templates import Template
+from s1data.frozen import Frozen
+from s1data.scaling import labels, lessons
+
+FORMAT: Final = 1
+RECORD: Final = "training.json"
+"""Written last into the model's folder."""
+_CHECKED: Final = 8
+"""Rows that are collated at once for the check of labels."""
+_VERSIONS: Final = ("accelerate", "s1data", "torch", "transformers", "trl")
+
+
+class Settings(Frozen):
+    """How a model is trained; the defaults are s1's (appendix D, and its train/sft.sh)."""
+
+    epochs: float = Field(default=5, gt=0)
+    batch: int = Field(default=16, ge=1)
+    """Rows of one step, over all GPUs."""
+    per_device: int = Field(default=1, ge=1)
+    """Rows that a GPU takes at once; gradients are summed up to ``batch``."""
+    rate: float | None = Field(default=None, gt=0)
+    """Learning rate; None: 1e-5, and 1e-4 with LoRA, which s1 did not use."""
+    schedule: Literal["cosine", "constant_with_warmup"] = "cosine"
+    warm_up: float = Field(default=0.05, ge=0, lt=1)
+    """Share of the steps."""
+    weight_decay: float = Field(default=1e-4, ge=0)
+    betas: tuple[float, float] = (0.9, 0.95)
+    block_size: int = Field(default=32_768, ge=1)
+    most_cut: float = Field(default=0.0, ge=0, lt=1)
+    """Share of rows longer than a block that may be left out."""
+    layout: Literal["s1", "think"] = "s1"
+    """How the rows of a run are written; an exported file has its own."""
+    lora: bool = False
+    cpu: bool = False
+    """On the processor, in 32 bits: for tests."""
+    seed: int = Field(default=0, ge=0)
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate that is used."""
+        return self.rate or (1e-4 if self.lora else 1e-5)
+
+
+def train(
+    target: str,
+    model: str,
+    out: Path,
+    settings: Settings,
+    *,
+    tokenizer: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Trains ``model`` (folder or Hub id) on a set; the folder ``out`` gets it, and its record.
+
+    ``tokenizer`` names where tokenizer and chat template are from, where not from the model.
+    Raises PoolError for a set that cannot be learnt as it stands, RecipeError for a call that is
+    wrong, RunError where labels are not what they should be.
+    """
+    if (out / RECORD).exists():
+        raise RunError(f"{out}: holds a trained model; name another folder with --out")
+    template = Template.load(tokenizer or model)
+    args = _arguments(out, settings, template.end)
+    rows = labels.label(
+        lessons.read(target, settings.layout, template),
+        template.tokenizer, template.end, settings.block_size, settings.most_cut,
+    )  # fmt: skip
+    trainer = _trainer(model, args, rows, template, lora=settings.lora)
+    _hold(trainer, rows, template)
+    main = trainer.is_world_process_zero()
+    tell = say if main else lambda _: None
+    tell(
+        f"{len(rows.lessons):,} rows, {rows.tokens:,} tokens, {rows.learnt:,} of them with a loss: "
+        f"thinking, answer and one {template.end} in every row"
+    )
+    if rows.cut:
+        tell(f"{len(rows.cut):,} rows longer than {settings.block_size:,} tokens are left out")
+    began = time.monotonic()
+    trainer.train()
+    seconds = time.monotonic() - began
+    trainer.save_model(str(out))
+    record = _record(target, model, settings, rows, template, trainer, seconds)
+    if main:
+        _write(out / RECORD, record)
+    return record
+
+
+def _arguments(out: Path, settings: Settings, end: str) -> Any:  # noqa: ANN401 - TRL's, when there
+    try:
+        from trl.trainer.sft_config import SFTConfig
+    except ImportError as error:
+        raise RecipeError(
+            f"training needs {error.name}, which is not installed: pip install 's1data[train]'"
+        ) from error
+    import torch
+
+    if not settings.cpu and not torch.cuda.is_available():
+        raise RecipeError("no GPU is here: train where there is one, or a tiny model with --cpu")
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    steps, odd = divmod(settings.batch, settings.per_device * world)
+    if odd or not steps:
+        raise RecipeError(
+            f"a batch of {settings.batch} is not made up of {world} GPUs with "
+            f"{settings.per_device} rows each; set --batch or --per-device"
+        )
+    sharded = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+    return SFTConfig(
+        output_dir=str(out),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.per_device,
+        gradient_accumulation_steps=steps,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.schedule,
+        warmup_steps=settings.warm_up,
+        weight_decay=settings.weight_decay,
+        adam_beta1=settings.betas[0],
+        adam_beta2=settings.betas[1],
+        bf16=not settings.cpu,
+        use_cpu=settings.cpu,
+        max_length=settings.block_size,
+        eos_token=end,
+        # FSDP does its own, by its configuration.
+        activation_checkpointing=not settings.cpu and not sharded,
+        seed=settings.seed,
+        logging_steps=1,
+        logging_first_step=True,
+        save_strategy="no",
+        report_to=[],
+        dataset_num_proc=None,
+    )
+
+
+def _trainer(
+    model: str,
+    args: Any,  # noqa: ANN401 - TRL's
+    rows: labels.Labelled,
+    template: Template,
+    *,
+    lora: bool,
+) -> Any:  # noqa: ANN401 - TRL's trainer, which is there when it is
+    import torch
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM
+    from trl.trainer.sft_trainer import SFTTrainer
+
+    peft = _lora() if lora else None
+    # Steps of 1e-5 are lost on weights of 16 bits: they are computed with in bf16, not kept.
+    kept = torch.bfloat16 if lora and args.bf16 else torch.float32
+    try:
+        network = AutoModelForCausalLM.from_pretrained(model, dtype=kept, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        said = (str(error).strip().splitlines() or [""])[0]
+        raise RecipeError(f"model {model}: cannot be loaded: {said}") from error
+    known = network.config.get_text_config().vocab_size
+    if len(template.tokenizer) > known:
+        raise RecipeError(
+            f"model {model}: knows {known:,} tokens, the tokenizer {template.name} "
+            f"{len(template.tokenizer):,}; take the model's own"
+        )
+    return SFTTrainer(
+        network,
+        args,
+        train_dataset=Dataset.from_list(rows.rows()),
+        processing_class=template.tokenizer,
+        peft_config=peft,
+    )
+
+
+def _lora() -> Any:  # noqa: ANN401 - peft's own
+    try:
+        from peft import LoraConfig
+    except ImportError as error:
+        raise RecipeError("--lora needs peft: pip install 's1data[train]'") from error
+    return LoraConfig(
+        r=16, lora_alpha=32, lora_dropout=0.05, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+
+
+def _hold(trainer: Any, rows: labels.Labelled, template: Template) -> None:  # noqa: ANN401 - TRL's
+    """Every row as the trainer's collator hands it to the model: nothing cut, nothing added."""
+    data = trainer.train_dataset
+    if len(data) != len(rows.lessons):
+        raise RunError(f"the trainer took {len(data):,} rows of {len(rows.lessons):,}")
+    for start in range(0, len(data), _CHECKED):
+        places = range(start, min(start + _CHECKED, len(data)))
+        batch = trainer.data_collator([data[i] for i in places])
+        labels.hold(
+            [rows.lessons[i] for i in places],
+            batch["labels"].tolist(),
+            template.tokenizer,
+            template.end,
+        )
+
+
+def _record(
+    target: str,
+    model: str,
+    settings: Settings,
+    rows: labels.Labelled,
+    template: Template,
+    trainer: Any,  # noqa: ANN401 - TRL's
+    seconds: float,
+) -> dict[str, Any]:
+    import torch
+
+    losses = [
+        {"step": said["step"], "epoch": said["epoch"], "loss": float(said["loss"])}
+        for said in trainer.state.log_history
+        if "loss" in said
+    ]
+    if not all(math.isfinite(one["loss"]) for one in losses):
+        raise RunError("the loss is no number any more; lower the learning rate")
+    world = trainer.args.world_size
+    gpu = None if settings.cpu else torch.cuda.get_device_name()
+    return {
+        "format": FORMAT,
+        "set": target,
+        "model": model,
+        "parameters": trainer.model.num_parameters(),
+        "end_token": template.end,
+        "rows": len(rows.lessons),
+        "left_out": dict(rows.cut),
+        "tokens": rows.tokens,
+        "learnt_tokens": rows.learnt,
+        "settings": {**settings.model_dump(mode="json"), "rate": settings.learning_rate},
+        "seconds": round(seconds, 3),
+        "processes": world,
+        "gpu": gpu,
+        "gpu_hours": None if gpu is None else round(seconds * world / 3600, 6),
+        "losses": losses,
+        "versions": {name: metadata.version(name) for name in _VERSIONS},
+    }
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    part.replace(path)
+    sync_folder(path.parent)
