@@ -10,12 +10,14 @@ import sys
 import pytest
 
 HEAVY = {
+    "accelerate",
     "datasets",
     "google",
     "huggingface_hub",
     "matplotlib",
     "openai",
     "pandas",
+    "peft",
     "pyarrow",
     "reasoning_gym",
     "scipy",
@@ -23,6 +25,7 @@ HEAVY = {
     "sklearn",
     "torch",
     "transformers",
+    "trl",
 }
 NUMPY = "numpy"  # 0.13 s of CPU, nearly the whole allowance of 0.15
 

@@ -98,6 +98,8 @@ def train(
     began = time.monotonic()
     trainer.train()
     seconds = time.monotonic() - began
+    # The trainer turns it off, and would save it so: generation from there would be slow.
+    trainer.model.config.use_cache = True
     trainer.save_model(str(out))
     record = _record(target, model, settings, rows, template, trainer, seconds)
     if main:
