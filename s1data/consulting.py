@@ -11,6 +11,7 @@ import polars as pl
 
 from s1data.acting import Outcome, checked_columns, no_verdicts, shown_columns
 from s1data.asking import Asked
+from s1data.asking.known import Texts
 from s1data.errors import RunStopped
 from s1data.progress import Teller
 from s1data.serving import Serving
@@ -32,12 +33,17 @@ class Consulted:
     """Requests that were given up in this run, by what they ended with."""
 
 
-def consult(stage: Asker, rows: pl.DataFrame, serving: Serving, tell: Teller) -> Consulted:
+def consult(
+    stage: Asker, rows: pl.DataFrame, serving: Serving, tell: Teller, texts: Texts
+) -> Consulted:
     """Asks what the stage wants to know of ``rows`` (``row`` and what it reads).
+
+    ``texts`` are those of the traces and attempts that earlier stages left.
 
     Raises RunStopped where a request was not sent: the stage is not complete then.
     """
     shown = rows.select(shown_columns(stage))
+    serving.texts = texts
     before = serving.sent()
     # Where nothing can be sent there is nothing to expect.
     expected = serving.estimate(stage, shown) if serving.served else []

@@ -17,6 +17,7 @@ import polars as pl
 
 from s1data.asking import Batching, Limits, Price, Replies, Wave, waves
 from s1data.asking.batching import Cost
+from s1data.asking.known import Texts
 from s1data.asking.prices import TEMPLATE_TOKENS, prompt_bound
 from s1data.errors import BudgetError
 from s1data.models import ModelSpec
@@ -101,7 +102,7 @@ class Estimate:
         return f"{self.model}: {'; '.join(said)}"
 
 
-def estimate(
+def estimate(  # noqa: PLR0913, PLR0917 - one for each thing that an estimate rests on
     asker: Asker,
     rows: pl.DataFrame,
     specs: Mapping[str, ModelSpec],
@@ -109,6 +110,7 @@ def estimate(
     prices: Mapping[str, Price | None],
     limits: Mapping[str, Limits],
     jobs: InJobs | None = None,
+    texts: Texts | None = None,
 ) -> list[Estimate]:
     """One estimate for each model that ``asker`` would ask about ``rows``.
 
@@ -119,7 +121,7 @@ def estimate(
         name: price.in_batch() if price and name in in_jobs else price
         for name, price in prices.items()
     }
-    wanted = _requests(asker, rows, specs, prices)
+    wanted = _requests(asker, rows, specs, prices, texts)
     held = store.known(wanted["key"]).select("key", *_TOLD)
     wanted = wanted.join(held, on="key", how="left", maintain_order="left")
     every: pl.DataFrame | None = None
@@ -166,6 +168,7 @@ def _requests(
     rows: pl.DataFrame,
     specs: Mapping[str, ModelSpec],
     prices: Mapping[str, Price | None],
+    texts: Texts | None,
 ) -> pl.DataFrame:
     """Every request of the first round, once, with its size and the most that it can cost."""
     schema = {
@@ -177,7 +180,7 @@ def _requests(
     }
     parts = [pl.DataFrame(schema=schema)]
     for start in range(0, rows.height, SLICE):
-        known = Replies({name: specs[name] for name in asker.models()})
+        known = Replies({name: specs[name] for name in asker.models()}, texts)
         lines = []
         for request in asker.requests(rows.slice(start, SLICE), known):
             name = known.names[request.key]

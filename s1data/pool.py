@@ -118,6 +118,28 @@ CONTAMINATION: Final = pl.Struct(
 )
 """A benchmark item that a row resembles, and the evidence of the method that says so."""
 
+SCORE: Final = pl.Struct(
+    {
+        "model": pl.String,
+        "teacher": pl.String,
+        "sample": pl.UInt32,
+        "tokens": pl.UInt32,
+        "logprob": pl.Float64,
+        "perplexity": pl.Float64,
+        "lalp": pl.Float64,
+        "steps": pl.UInt32,
+        "ifd": pl.Float64,
+        "outcome": pl.String,
+    }
+)
+"""What a model gives one text: of a trace (teacher, sample), or of a column (both null).
+
+``tokens`` of the text and the mean ``logprob`` (natural logarithm) of them after the question;
+``perplexity`` is exp(-logprob); ``lalp`` over ``steps`` steps, ``ifd``: see `add_score`.
+``outcome`` is ok, or why a number is missing: no_text, or the class of the first request that gave
+none.
+"""
+
 SELECTION: Final = pl.Struct(
     {
         "place": pl.UInt32,
@@ -162,6 +184,7 @@ STAGE_COLUMNS: Final[dict[str, pl.DataType]] = {
     "doubtful_gold": DOUBTFUL_GOLD,
     "question_flaws": pl.List(QUESTION_FLAW),
     "trace_flaws": pl.List(TRACE_FLAW),
+    "scores": pl.List(SCORE),
     "selection": SELECTION,
     "filling": FILLING,
     "embedding": pl.String(),

@@ -75,6 +75,9 @@ class Known(Protocol):
         temperature of a higher rung.
         """
 
+    def texts(self, keys: pl.Series) -> pl.Series:
+        """The texts of traces and attempts by their ``reply_key``; null where unknown."""
+
     def reply(self, request: Request) -> Reply | None:
         """The reply to a request, whatever its outcome; None while there is none.
 

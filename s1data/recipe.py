@@ -238,6 +238,7 @@ def misfits(pipeline: Pipeline) -> Iterator[tuple[yamltext.Path, str]]:
     for name in pipeline.inputs:
         if name in sources:
             yield ("inputs", name), f"input {name}: a source has that name; wanted another one"
+    yield from _ask_in_vain(pipeline)
     for i, stage in enumerate(pipeline.stages):
         for named, does, key, known in (
             (stage.sources(), "names the source", "sources", sources),
@@ -249,6 +250,19 @@ def misfits(pipeline: Pipeline) -> Iterator[tuple[yamltext.Path, str]]:
                     text = f"{does} {name!r}, but `{key}:` has {', '.join(known) or 'none'}"
                     place = ("stages", i, stage.stage_name())
                     yield place, f"stage {stage.label}: {text}{nearest(name, known)}"
+
+
+def _ask_in_vain(pipeline: Pipeline) -> Iterator[tuple[yamltext.Path, str]]:
+    """Models that are asked for what their provider does not give."""
+    for i, stage in enumerate(pipeline.stages):
+        for name in models_of(stage):
+            provider = pipeline.models[name].provider if name in pipeline.models else ""
+            scores = isinstance(stage, Asker) and stage.scores
+            if provider == ("gemini" if scores else "transformers"):
+                gives = "log-probabilities of no given text" if scores else "scores, no replies"
+                said = f"{provider} gives {gives}; name a model of another provider"
+                place = ("stages", i, stage.stage_name())
+                yield place, f"stage {stage.label}: model {name}: {said}"
 
 
 def _counted_nowhere(pipeline: Pipeline, labels: list[str]) -> Iterator[tuple[yamltext.Path, str]]:

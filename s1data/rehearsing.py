@@ -113,8 +113,10 @@ def rehearsing(
         **{name: pl.lit(None, pl.String) for name in ("answer",) if name not in names}
     )
     with Emulator(_cast(pipeline, script or Script()), answers=answers, log=log) as server:
-        urls = {"gemini": server.url, "openai_compatible": server.openai_url}
-        stand_ins = {name: (urls[spec.provider],) for name, spec in pipeline.models.items()}
+        stand_ins = {
+            name: (server.url if spec.provider == "gemini" else server.openai_url,)
+            for name, spec in pipeline.models.items()
+        }
         asked = {
             name for stage in pipeline.stages if isinstance(stage, Asker) for name in stage.models()
         }

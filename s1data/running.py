@@ -206,7 +206,7 @@ class _Runner:
             asked = None
             if isinstance(stage, Asker):
                 rows = state.load(("row", *shown_columns(stage)))
-                asked = consult(stage, rows, self.serving, self.tell)
+                asked = consult(stage, rows, self.serving, self.tell, self._engine().texts)
             with self.shelf.writing(number, label) as files:
                 outcome = asked.outcome if asked else self._act(stage, state, files.folder)
                 for name, frame in _frames(outcome).items():

@@ -28,6 +28,7 @@ from s1data.asking import (
     read_prices,
 )
 from s1data.asking.batching import Fallback
+from s1data.asking.known import Texts
 from s1data.asking.served import place
 from s1data.errors import BudgetError, RecipeError, RunError, nearest
 from s1data.estimating import Estimate, InJobs, estimate
@@ -101,6 +102,8 @@ class Serving:
         self.jobs = self.store.home / "jobs"
         """Where batch jobs under way are written down."""
         self.spending_file = (own if means.rehearsal else home) / SPENDING
+        self.texts: Texts = self.store.texts
+        """Texts of traces and attempts by key; a run adds those that its stages left."""
         self._spending: Spending | None = None
         self._session: Session | None = None
 
@@ -136,7 +139,7 @@ class Serving:
         self, stage: Asker, rows: pl.DataFrame, tick: Callable[[int, int], None] | None = None
     ) -> Asked:
         """Takes rows through an Asker; what is in the store needs no model."""
-        return ask_in_rounds(stage, rows, self.specs, self._open(), tick)
+        return ask_in_rounds(stage, rows, self.specs, self._open(), tick, self.texts)
 
     def estimate(
         self, stage: Asker, rows: pl.DataFrame, *, batch: bool | None = None
@@ -157,6 +160,7 @@ class Serving:
             {name: prices.get(spec) for name, spec in self.specs.items()},
             {name: self._limits(name) for name in self.specs},
             jobs,
+            self.texts,
         )
 
     def _limits(self, name: str) -> Limits:
@@ -308,6 +312,8 @@ def _offered(specs: Mapping[str, ModelSpec], means: Means) -> tuple[list[Served]
 
 def _not_by_itself(name: str, spec: ModelSpec, means: Means) -> str | None:
     """Why a model is not asked that no address was given for; None: its service's own will do."""
+    if spec.provider == "transformers":
+        return None
     if spec.provider == "openai_compatible":
         return (
             f"model {name}: start a server for {spec.model}, then add "
@@ -329,7 +335,8 @@ def _price(name: str, spec: ModelSpec, means: Means, prices: Prices) -> Price | 
     if means.rehearsal:
         return known  # what it would have cost
     if known is None:
-        return None if means.no_price else prices.of(name, spec)
+        free = means.no_price or spec.provider == "transformers"
+        return None if free else prices.of(name, spec)
     if means.max_usd is None and not means.no_price and (known.prompt or known.output):
         raise BudgetError(
             f"model {name}: {spec.model} costs ${known.prompt:g} a million prompt tokens and "

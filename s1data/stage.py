@@ -229,6 +229,8 @@ class Asker(_Adds):
         """No row needs more rounds than this."""
         return 1
 
+    scores: ClassVar[bool] = False
+    """Whether what it wants is log-probabilities of given texts, and no replies."""
     ends_with_budget: ClassVar[bool] = False
     """Whether the rows that have replies go on where the budget ends before the others."""
     bound: ClassVar[str] = ""

@@ -17,7 +17,7 @@ Tick = Callable[[int, int], None]
 
 def in_waves(stage: Asker, rows: pl.DataFrame, serving: Serving, tick: Tick) -> Asked:
     """As `Serving.ask`, wave by wave; rows that no wave named have the columns of no reply."""
-    columns = stage.columns(rows, Replies(serving.specs))
+    columns = stage.columns(rows, Replies(serving.specs, serving.texts))
     wave = stage.wave(rows, columns)
     if wave is None:
         return serving.ask(stage, rows, tick)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeAlias
 
+import polars as pl
 from pydantic import ValidationError
 
 from s1data.errors import StageError, nearest
 from s1data.models import ModelSpec, Reply, Request
 
+Texts: TypeAlias = Callable[[pl.Series], pl.Series]
+"""Keys of replies to their texts, null where unknown."""
+
+
+def _unknown(keys: pl.Series) -> pl.Series:
+    return pl.Series("text", [None], dtype=pl.String).new_from_index(0, len(keys))
+
 
 class Replies:
     """`s1data.stage.Known` over a dictionary; remembers which model each request went to."""
 
-    def __init__(self, specs: Mapping[str, ModelSpec]) -> None:
+    def __init__(self, specs: Mapping[str, ModelSpec], texts: Texts | None = None) -> None:
+        self._texts = texts or _unknown
         self._settings = {
             name: {field: getattr(spec, field) for field in spec.model_fields_set}
             for name, spec in specs.items()
@@ -49,6 +58,10 @@ class Replies:
             raise StageError(f"a request to model {model}: {at}: {first['msg']}") from error
         self.names[request.key] = model
         return request
+
+    def texts(self, keys: pl.Series) -> pl.Series:
+        """See `s1data.stage.Known`."""
+        return self._texts(keys)
 
     def reply(self, request: Request) -> Reply | None:
         """See `s1data.stage.Known`."""

@@ -11,14 +11,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
 
-from s1data.asking.known import Replies
+from s1data.asking.known import Replies, Texts
 from s1data.asking.session import Session
 from s1data.asking.stopping import NotSent, Stop
+from s1data.asking.used import Used
 from s1data.models import POLICIES, ModelError, ModelSpec, Reply, Request, TraceKind
 from s1data.stage import Asker
 
@@ -55,54 +56,15 @@ def ask_in_rounds(
     specs: Mapping[str, ModelSpec],
     session: Session,
     progress: Callable[[int, int], None] | None = None,
+    texts: Texts | None = None,
 ) -> Asked:
     """Asks all that ``asker`` wants to know of ``rows``; returns its columns, in order.
 
-    On Ctrl-C sends nothing more, takes in what comes home within `GRACE` seconds and raises
-    KeyboardInterrupt; a second Ctrl-C ends at once.
+    ``texts`` are those of traces and attempts that ``rows`` name by key. On Ctrl-C sends
+    nothing more, takes in what comes home within `GRACE` seconds and raises KeyboardInterrupt;
+    a second Ctrl-C ends at once.
     """
-    return session.run(_Rounds(asker, rows, specs, session, progress).run())
-
-
-@dataclass
-class _Used:
-    """Replies used of one model, cached or new."""
-
-    requests: int = 0
-    cached: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    kinds: Counter[str] = field(default_factory=Counter)
-    origins: Counter[str] = field(default_factory=Counter)
-    open: Counter[str] = field(default_factory=Counter)
-    prompt_tokens: int = 0
-    thinking_tokens: int = 0
-    answer_tokens: int = 0
-    usd: float = 0.0
-
-    def add(self, reply: Reply, cached: bool) -> None:
-        self.cached += cached
-        self.outcomes[reply.outcome.value] += 1
-        self.origins[reply.origin] += 1
-        self.prompt_tokens += reply.prompt_tokens or 0
-        self.thinking_tokens += reply.thinking_tokens or 0
-        self.answer_tokens += reply.answer_tokens or 0
-        self.usd += reply.usd or 0.0
-        if reply.answers:
-            self.kinds[reply.trace_kind.value] += 1
-
-    def figures(self) -> dict[str, Any]:
-        return {
-            "requests": self.requests,
-            "cached": self.cached,
-            "outcomes": dict(sorted(self.outcomes.items())),
-            "open": dict(sorted(self.open.items())),
-            "trace_kinds": dict(sorted(self.kinds.items())),
-            "origins": dict(sorted(self.origins.items())),
-            "prompt_tokens": self.prompt_tokens,
-            "thinking_tokens": self.thinking_tokens,
-            "answer_tokens": self.answer_tokens,
-            "usd": round(self.usd, 9),
-        }
+    return session.run(_Rounds(asker, rows, specs, session, progress, texts).run())
 
 
 class _Rounds:
@@ -113,13 +75,15 @@ class _Rounds:
         specs: Mapping[str, ModelSpec],
         session: Session,
         progress: Callable[[int, int], None] | None,
+        texts: Texts | None,
     ) -> None:
         self.asker = asker
         self.rows = rows
         self.specs = {name: specs[name] for name in asker.models()}
         self.session = session
         self.progress = progress
-        self.used = {name: _Used() for name in self.specs}
+        self.texts = texts
+        self.used = {name: Used() for name in self.specs}
         self.parts: dict[int, pl.DataFrame] = {}
         self.missing: dict[int, int] = {}
         """Batches under way or to come, by the start of their slice."""
@@ -158,7 +122,7 @@ class _Rounds:
         try:
             for start in range(0, self.rows.height, SLICE):
                 rows = self.rows.slice(start, SLICE)
-                known = Replies(self.specs)
+                known = Replies(self.specs, self.texts)
                 wanted = await self._from_store(rows, known)
                 if not wanted:
                     self._finish(start, rows, known)
@@ -189,7 +153,9 @@ class _Rounds:
         for _ in range(self.asker.max_rounds()):
             wanted: dict[str, Request] = {}
             for start in range(first, self.rows.height, SLICE):
-                missing = await self._missing(self.rows.slice(start, SLICE), Replies(self.specs))
+                missing = await self._missing(
+                    self.rows.slice(start, SLICE), Replies(self.specs, self.texts)
+                )
                 wanted |= {key: one for key, one in missing.items() if key not in left}
             if not wanted:
                 break
@@ -197,7 +163,7 @@ class _Rounds:
             if self.session.stopped is not None:
                 break
         for start in range(first, self.rows.height, SLICE):
-            rows, known = self.rows.slice(start, SLICE), Replies(self.specs)
+            rows, known = self.rows.slice(start, SLICE), Replies(self.specs, self.texts)
             for key, request in (await self._missing(rows, known, count=True)).items():
                 self._leave_open(request, known, left.get(key, "not_sent"))
             self._finish(start, rows, known)
@@ -209,7 +175,7 @@ class _Rounds:
         """
         done = 0
         while not self.judged and done < self.rows.height and self.session.stopped is None:
-            rows, known = self.rows.slice(done, BATCH), Replies(self.specs)
+            rows, known = self.rows.slice(done, BATCH), Replies(self.specs, self.texts)
             await self._from_store(rows, known)
             await self._batch(rows, known)
             self._finish(done, rows, known)

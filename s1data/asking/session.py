@@ -240,7 +240,7 @@ class Session:
         line = self._lines.get(place(request))
         if line is None:
             return NotSent(_unserved(request))
-        if not request.prompt.strip():
+        if not request.prompt.strip() and request.score is None:
             return self._made(request, Outcome.BAD_REQUEST, "the prompt is blank: it was not sent")
         sends: list[str] = []
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from s1data.models.batches import Batches, JobState
 from s1data.models.outcome import CUT, POLICIES, Outcome, Policy
-from s1data.models.protocol import Model, ModelError, Scored
+from s1data.models.protocol import Model, ModelError, Scored, logprobs_in
 from s1data.models.reply import Reply, Told, TraceKind
 from s1data.models.request import Request
 from s1data.models.spec import ModelSpec, Thinking
@@ -34,5 +34,6 @@ __all__ = [
     "Told",
     "TraceKind",
     "joined",
+    "logprobs_in",
     "split",
 ]

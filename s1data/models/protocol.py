@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Protocol
 
+from s1data.digest import canonical_json
 from s1data.errors import S1DataError
 from s1data.models.outcome import POLICIES, Outcome
 from s1data.models.reply import Reply
@@ -48,6 +50,21 @@ class Scored:
 
     tokens: tuple[str, ...]
     logprobs: tuple[float, ...]
+    prompt_tokens: int | None = None
+    """Tokens that were read, those before the text included, as the service counts them."""
+
+    def written(self) -> str:
+        """The log-probabilities as the answer of a reply (JSON); `logprobs_in` reads it."""
+        return canonical_json({"logprobs": [round(value, 7) for value in self.logprobs]})
+
+
+def logprobs_in(answer: str | None) -> list[float] | None:
+    """The log-probabilities in the answer of a reply to a text to score; None if it has none."""
+    try:
+        found = json.loads(answer or "")["logprobs"]
+        return [float(value) for value in found]
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 class Model(Protocol):
@@ -57,7 +74,8 @@ class Model(Protocol):
         """Sends a request once. Raises ModelError where no reply came.
 
         Never retries, never waits for a limit: the session does. Blocked, cut, empty and malformed
-        replies are returned with their outcome, since they are billed and kept.
+        replies are returned with their outcome, since they are billed and kept. A request with a
+        text to score is answered with `Scored.written`.
         """
 
     async def score(self, request: Request) -> Scored:

@@ -6,7 +6,7 @@ import hashlib
 from functools import cached_property
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from s1data.digest import canonical_json
 from s1data.models.spec import ModelSpec
@@ -19,7 +19,9 @@ class Request(ModelSpec):
     hold their default are left out of the hash, so that adding one moves no key.
     """
 
-    prompt: str = Field(min_length=1, description="The user's message, or the raw prompt.")
+    prompt: str = Field(
+        description="The user's message, or the raw prompt; empty only before a text to score."
+    )
     sample: int = Field(default=0, ge=0, description="Which sample of the same question.")
     rung: int = Field(
         default=0, ge=0, description="Which try at a question whose reply was of no use."
@@ -27,6 +29,13 @@ class Request(ModelSpec):
     score: str | None = Field(
         default=None, description="A text whose log-probabilities after the prompt are wanted."
     )
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Request:
+        if not self.prompt and not self.score:
+            msg = "a prompt of at least one character is wanted, or a text to score"
+            raise ValueError(msg)
+        return self
 
     @cached_property
     def key(self) -> str:

@@ -24,7 +24,10 @@ class Thinking(Frozen):
 class ModelSpec(Frozen):
     """One entry under ``models:``; all of it is identity."""
 
-    provider: Literal["gemini", "openai_compatible"] = Field(description="How it is spoken to.")
+    provider: Literal["gemini", "openai_compatible", "transformers"] = Field(
+        description="How it is spoken to; `transformers` loads the weights into this process, and "
+        "scores only."
+    )
     model: str = Field(min_length=1, description="The name that the server knows it by.")
     revision: str | None = Field(
         default=None, description="Revision of the weights, where one serves them oneself."

@@ -37,6 +37,10 @@ def open_model(
         from s1data.providers.gemini import Gemini
 
         return Gemini(spec, endpoints, key, timeout, name=name)
+    if spec.provider == "transformers" and not endpoints:
+        from s1data.providers.transformers_local import TransformersLocal
+
+        return TransformersLocal(spec, name=name)
     from s1data.providers.openai_compatible import OpenAICompatible
 
     return OpenAICompatible(spec, endpoints, key, timeout, name=name)

@@ -25,6 +25,7 @@ NO_KEY: Final = "no-key"
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _VARIABLES: Final = {
     "gemini": ("GOOGLE_API_KEY", "GEMINI_API_KEY"),  # in the order of Google's own package
+    "transformers": (),
     "openai_compatible": ("OPENAI_API_KEY",),
 }
 
@@ -83,9 +84,7 @@ def find_key(spec: ModelSpec, urls: tuple[str, ...], key: str | None, name: str 
             break
     found = (found or "").strip()
     if not found:
-        if (spec.provider == "openai_compatible" and urls) or (
-            urls and all(map(is_loopback, urls))
-        ):
+        if (spec.provider != "gemini" and urls) or (urls and all(map(is_loopback, urls))):
             return Key(NO_KEY, variable)  # one's own server asks for none
         others = "".join(f", or {one}" for one in general[-1:] if one != variable)
         raise failure(f"model {spec.model}", Outcome.AUTH, "no key", f"set {variable}{others}")

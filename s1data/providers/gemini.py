@@ -64,6 +64,8 @@ class Gemini:
 
     async def ask(self, request: Request) -> Reply:
         sending = Sending(request)
+        if request.score is not None:
+            return await sending.scored(self.score)
         try:
             body = await self._send(request)
         except ModelError as error:

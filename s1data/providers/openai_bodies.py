@@ -112,7 +112,9 @@ def scored(body: str, request: Request, who: str) -> Scored:
         for token, logprob, offset in zip(*columns, strict=True)
         if logprob is not None and offset + len(text(token)) > start and offset < end
     ]
-    return Scored(tuple(token for token, _ in found), tuple(logprob for _, logprob in found))
+    tokens, logprobs = (tuple(part) for part in zip(*found, strict=True)) if found else ((), ())
+    usage = mapping(mapping(parsed(body, who)).get("usage"))
+    return Scored(tokens, logprobs, count(usage.get("prompt_tokens")))
 
 
 def context_of(body: str, model: str) -> int | None:

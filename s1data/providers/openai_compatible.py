@@ -79,6 +79,8 @@ class OpenAICompatible:
 
     async def ask(self, request: Request) -> Reply:
         sending = Sending(request)
+        if request.score is not None:
+            return await sending.scored(self.score)
         path = "/chat/completions" if request.mode == "chat" else "/completions"
         try:
             body, endpoint = await self._post(

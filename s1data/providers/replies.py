@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 
-from s1data.models import ModelError, Outcome, Reply, Request, Told, TraceKind
+from s1data.models import ModelError, Outcome, Reply, Request, Scored, Told, TraceKind
 from s1data.providers.failures import failure
 
 _TOLD: Final = tuple(one.name for one in fields(Told))
@@ -39,6 +40,22 @@ class Sending:
             seconds=round(time.monotonic() - self.started, 3),
             **values,
         )
+
+    async def scored(self, score: Callable[[Request], Awaitable[Scored]]) -> Reply:
+        """The reply to a text to score: its log-probabilities; what was echoed is not kept."""
+        try:
+            found = await score(self.request)
+        except ModelError as error:
+            if error.outcome is Outcome.BAD_REQUEST:
+                return self.refused(error)
+            raise
+        told = Told(
+            outcome=Outcome.OK,
+            answer=found.written(),
+            prompt_tokens=found.prompt_tokens,
+            answer_tokens=0,
+        )
+        return self.reply(told)
 
     def refused(self, error: ModelError) -> Reply:
         """The reply that a refusal for good is."""

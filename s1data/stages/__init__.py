@@ -47,6 +47,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "drop_bad_traces": "traces:DropBadTraces",
     "fill": "filling:Fill",
     "drop_unfilled": "filling:DropUnfilled",
+    "add_score": "scoring:AddScore",
     "choose_trace": "trace_choice:ChooseTrace",
     "add_pass_rates": "pass_rates:AddPassRates",
     "drop_outside_counts": "pass_rates:DropOutsideCounts",

@@ -12,7 +12,7 @@ import polars as pl
 
 from s1data import pool
 from s1data.asking import Replies
-from s1data.models import ModelSpec, Outcome, Reply, TraceKind
+from s1data.models import ModelSpec, Outcome, Reply, Scored, TraceKind
 
 SAID = ("The final answer is 42.", "\\boxed{7}", "Yes", "No", "no idea", "", "11", "A")
 
@@ -35,6 +35,9 @@ def reply(request):
     codes = re.findall(r"^([0-9A-Z-]+): ", request.prompt, re.MULTILINE)
     said = (*SAID, *rng.sample(codes, min(len(codes), 12)))
     answered = outcome == Outcome.OK
+    if request.score is not None:
+        logprobs = [-rng.random() for _ in request.score.split()]
+        said = (*said, *([Scored((), tuple(logprobs)).written()] * 60))
     return Reply(
         key=request.key,
         provider=request.provider,

@@ -95,6 +95,7 @@ def _row(place, text, rng):
         "licence": rng.choice(("MIT", "cc-by-4.0")),
         "attempts": (attempts := _attempts(rng)),
         "traces": (traces := _traces(rng)),
+        "scores": None,
         "selection": _selection(place, rng),
         "filling": _filling(rng),
         "trace_flaws": _trace_flaws(traces or (), rng),
