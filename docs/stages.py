@@ -195,6 +195,11 @@ NOTES: Final[dict[str, str]] = {
         "Stands after the checks and the grades. The evidence names the wish that told the chosen "
         "trace from the next one."
     ),
+    "add_score": (
+        "Which trace a student finds likely is for `choose_trace` (`score: scores.lalp`) or "
+        "`keep_top` (`scores.logprob`) to use ([what is measured]"
+        "(traces.md#scores-from-a-student)). A second one replaces the column."
+    ),
     "fill": (
         "Stands after a selector with a `reserve`, before `drop_unfilled`. What it adds beside "
         "`traces` is `filling`: whether a trace was accepted, and what the others lack."
