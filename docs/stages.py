@@ -87,6 +87,10 @@ NOTES: Final[dict[str, str]] = {
         "lines "
         "of each solver met a question."
     ),
+    "add_verdict_columns": (
+        "For a pool that has verdicts as columns, one a solver, as s1's featurized pool. A null is "
+        "no attempt, which `drop_solved` counts as unknown of a solver that it names."
+    ),
     "add_recorded_grades": (
         "The comparison is strict on purpose: one stated normalisation, and no guess beyond it. "
         "So it says wrong more often than a good grader would, and keeps more questions as hard."

@@ -21,6 +21,7 @@ def sections(facts: Facts) -> dict[str, str]:
         "about": _about,
         "funnel": _funnel,
         "composition": _composition,
+        "errata": _errata,
         "reasons": _reasons,
         "contamination": _contamination,
         "traces": _traces,
@@ -110,6 +111,26 @@ def _examples(chosen: pl.DataFrame) -> Iterator[str]:
         yield "\nThe first three:\n"
         first = chosen.head(3).select("id", "question").iter_rows()
         yield table(("id", "question"), ((code(i), inline(q or "", 120)) for i, q in first))
+
+
+def _errata(facts: Facts) -> Iterator[str]:
+    edits = facts.manifest.get("edits")
+    if not edits:
+        return
+    yield "## Errata\n"
+    yield "What the recipe's `edits` moved, in their order; the ledger says so of each row.\n"
+    head = ("since", "question", "action", "reason", "left the set", "came in")
+    lines = [
+        (
+            code(edit["date"]),
+            code(edit["id"]),
+            code(edit["action"]),
+            inline(edit["reason"], 400),
+            *(code(edit[name]) if edit.get(name) else "none" for name in ("out", "came_in")),
+        )
+        for edit in edits
+    ]
+    yield table(head, lines)
 
 
 def _reasons(facts: Facts) -> Iterator[str]:

@@ -7,7 +7,7 @@ its fate there is taken from the ledger, and counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 import polars as pl
 
 from s1data.acting import Outcome, act
+from s1data.edits import Edit
 from s1data.engine import LocalEngine
 from s1data.errors import RunError, StageError
 from s1data.recipe import Pipeline
@@ -91,7 +92,7 @@ def rerun(
             raise RunError(f"replay: has nothing for the stage {stage.label}; it is not whole")
         dropped = ledger.filter(pl.col("stage") == stage.label)
         last = stage.label in selectors[-1:]
-        job = _Job(stage, mine, layout, dropped, artefact)
+        job = _Job(stage, mine, layout, dropped, artefact, pipeline.edits_of(stage))
         rows = alive.join(read(["row", *job.columns]), on="row", how="left", maintain_order="left")
         done.append(job.run(rows, ledger.filter(pl.col("outcome") == "selected") if last else None))
         alive = alive.join(dropped.select("row"), on="row", how="anti", maintain_order="left")
@@ -105,14 +106,20 @@ class _NotHereError(RunError):
 class _Bare(LocalEngine):
     """An engine with batches and nothing else: no inputs, no vectors, no texts of replies."""
 
-    def __init__(self) -> None:
-        super().__init__(read=_refuse, vectors_home=Path())
+    def __init__(self, read: Callable[[str], pl.DataFrame] | None = None) -> None:
+        super().__init__(read=read or _refuse, vectors_home=Path())
 
     def vectors(self, encoder: str) -> NoReturn:
         _refuse(encoder)
 
     def texts(self, keys: pl.Series) -> NoReturn:
         _refuse(keys.name)
+
+
+def preselected_ids(dropped: pl.DataFrame, selected: pl.DataFrame) -> pl.DataFrame:
+    """``id`` of the rows that the last selector chose before all others, from ledger lines."""
+    said = pl.col("evidence").str.json_path_match("$.how") == "preselected"
+    return pl.concat([frame.filter(said).select("id") for frame in (dropped, selected)])
 
 
 def _refuse(name: str) -> NoReturn:
@@ -127,8 +134,10 @@ class _Job:
         layout: Layout,
         dropped: pl.DataFrame,
         artefact: Callable[[str], pl.DataFrame],
+        edits: Sequence[Edit],
     ) -> None:
         self.stage = stage
+        self.edits = edits
         self.mine = mine
         self.dropped = dropped
         self.artefact = artefact
@@ -141,12 +150,15 @@ class _Job:
         judged = rows.filter("texts") if self.reads_texts else rows
         complete = judged.height == rows.height
         identified = False
-        if isinstance(self.stage, Selector) and not complete:
+        # An earlier set that rows are preselected by is not here. Of the last selector's rows the
+        # ledger says which were; of another's it does not.
+        unknown = bool(self.stage.inputs()) and selected is None
+        if isinstance(self.stage, Selector) and (not complete or unknown):
             judged = judged.clear()
         if judged.is_empty():
             return self._done(rows, judged, None, identified=False)
         try:
-            outcome, identified = self._outcome(judged, complete=complete)
+            outcome, identified = self._outcome(judged, selected, complete=complete)
             difference = self._difference(judged, outcome, selected)
         except (StageError, pl.exceptions.PolarsError) as error:
             said = str(error).splitlines()[0]
@@ -167,13 +179,17 @@ class _Job:
         left = rows.height - judged.height
         return StageRerun(self.mine.label, kind, judged.height, left, identified, difference)
 
-    def _outcome(self, rows: pl.DataFrame, *, complete: bool) -> tuple[Outcome, bool]:
+    def _outcome(
+        self, rows: pl.DataFrame, selected: pl.DataFrame | None, *, complete: bool
+    ) -> tuple[Outcome, bool]:
         stage, mine = self.stage, self.mine
         if isinstance(stage, Selector):
             named = [pl.col(n).alias(c) for c, n in mine.keys.items()]
             keys = rows.select("id", "row", *named)
-            engine = _Bare()
-            return select(stage, rows.select("row", "id"), engine.put(keys), engine), True
+            earlier = None if selected is None else preselected_ids(self.dropped, selected)
+            engine = _Bare(None if earlier is None else lambda _: earlier)
+            placed = rows.select("row", "id")
+            return select(stage, placed, engine.put(keys), engine, self.edits), True
         shown = rows.select(
             "row",
             "id",

@@ -36,6 +36,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "add_template_group": "templates:AddTemplateGroup",
     "drop_contaminated": "contamination:DropContaminated",
     "add_recorded_attempts": "attempts:AddRecordedAttempts",
+    "add_verdict_columns": "verdict_columns:AddVerdictColumns",
     "add_recorded_grades": "grades:AddRecordedGrades",
     "add_attempts": "asked_attempts:AddAttempts",
     "add_judge_grades": "asked_grades:AddJudgeGrades",

@@ -1,6 +1,6 @@
 """Generated questions on which every stage has something to do.
 
-Every column of `pool.COLUMNS` and two of a user's own, with nulls in all that may have them;
+Every column of `pool.COLUMNS` and three of a user's own, with nulls in all that may have them;
 planted copies, near copies, malformed questions, attempts of several solvers, and the questions of
 the inputs a stage reads, word for word and inside longer ones.
 """
@@ -13,7 +13,11 @@ import polars as pl
 
 from s1data import pool
 
-COLUMNS = pool.COLUMNS | {"score": pl.Float64(), "question_tokens": pl.Int64()}
+COLUMNS = pool.COLUMNS | {
+    "score": pl.Float64(),
+    "question_tokens": pl.Int64(),
+    "solved_by_small": pl.Boolean(),
+}
 TOPICS = {
     "motion": "A {thing} leaves {place} at {a} kilometres an hour and another follows {b} minutes later at {c} kilometres an hour. When do they meet?",
     "algebra": "Let f be a polynomial of degree {a} with integer coefficients and f({b}) = {c}. Find the remainder of f modulo {b}.",
@@ -108,6 +112,7 @@ def _row(place, text, rng):
         "domain_score": some(rng.random()),
         "score": some(round(rng.random(), 2)),
         "question_tokens": some(rng.randint(5, 400)),
+        "solved_by_small": (None, True, False)[place % 3],
     }
 
 

@@ -152,3 +152,44 @@ SCRIPT = {
     "faults": {"cut_thinking": 0.03, "recitation": 0.02},
 }
 """Models of a rehearsal: solvers that leave enough unsolved, and what a teacher may run into."""
+
+
+def s1k_replay(folder):
+    """Columns as in s1's published intermediates, with rows for each filter; texts of our own."""
+    rows = questions(3000)
+    draw = random.Random(8)
+    kinds = ["qfq/openaimath/Algebra", "qq8933/AIME_1983_2024", "Idavidrein/gpqa", "other", "other"]
+    for i, row in enumerate({row["question"]: row for row in rows}.values()):
+        del row["answer"]
+        row |= {"source_type": kinds[i % 5], "cot_type": "math", "metadata": "{}", "cot": None}
+        row["solution"] = None if i % 13 == 0 else row["solution"]
+        judged = row["solution"] is not None
+        row["domain"] = None if i % 97 == 5 else f"Class {draw.randrange(51)}"
+        for name, share in (
+            ("isqwen7bcorrect", 0.15),
+            ("isqwen32bcorrect", 0.2),
+            ("isgeminicorrect", 0.3),
+        ):
+            row[name] = draw.random() < share if judged else None
+        row["gemini_length"] = None if i % 101 == 3 else draw.randrange(200, 9000)
+        if i % 31 == 7:
+            row["question"] += " ![Image](x.png)"
+    unique = [row for row in rows if "cot" in row]
+    pl.DataFrame(unique, infer_schema_length=None).write_parquet(folder / "featurized.parquet")
+    left = [r for r in unique if r["isqwen7bcorrect"] is False and r["isqwen32bcorrect"] is False]
+    pl.DataFrame(
+        [
+            {
+                "question": row["question"],
+                "solution": row["solution"],
+                "cot_type": "math",
+                "source_type": row["source_type"],
+                "metadata": "{}",
+                "cot": None,
+                "thinking_trajectories": [f"First we look at it. {row['question']} So it is 4."],
+                "attempt": "The answer is 4.",
+            }
+            for row in left
+        ]
+    ).write_parquet(folder / "hardfiltered.parquet")
+    return {"pool": folder / "featurized.parquet", "traces": folder / "hardfiltered.parquet"}

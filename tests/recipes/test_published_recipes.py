@@ -2,8 +2,10 @@
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
-from s1data import published
+from s1data import PoolError, Run, published
+from s1data.cli import app
 from s1data.emulator import Script
 from s1data.recipe import Pipeline, asked_for
 from s1data.stage import Filter, GlobalFilter
@@ -47,3 +49,80 @@ def test_the_gate_of_s1k_recorded_writes_down_what_it_finds_and_stops_nothing(tm
     )
     assert set(hits["allowed"]) == {"report only"}
     assert set(hits["column"]) == {"solution"}
+
+
+def test_published_counts_are_those_of_notebook_and_paper_in_every_recipe_of_s1():
+    """s1's notebook as it printed them, and section 2.2 of the paper."""
+    notebook = [59029, 54116, 51607, 24517, 1000]
+    paper = [59029, 54116, 51581, 24496, 1000]
+    steps = ["drop_duplicates", "drop_incomplete", "drop_malformed", "drop_solved", "keep"]
+    for name in (
+        "s1k",
+        "s1k-recorded",
+        "s1k-paper",
+        "s1k-replay",
+        "1k-random",
+        "1k-diverse",
+        "1k-longest",
+        "59k-full",
+    ):
+        pipeline = Pipeline.load(name)
+        there = [s for s in steps if s in {"drop_duplicates", *(x.label for x in pipeline.stages)}]
+        for who, counts in (("notebook", notebook), ("paper", paper)):
+            told = dict(dict(pipeline.expected)[who])
+            told["drop_duplicates"] = told.pop("read", told.get("drop_duplicates"))
+            assert told == {s: counts[steps.index(s)] for s in there}, (name, who)
+
+
+def test_a_run_prints_expected_against_found_and_where_the_two_sources_differ(tmp_path):
+    given = fixtures.s1k_replay(tmp_path)
+    words = [w for name, path in given.items() for w in ("--input", f"{name}={path}")]
+    done = CliRunner().invoke(
+        app, ["run", "s1k-replay", *words, "--out", str(tmp_path / "r"), "--quiet"]
+    )
+    assert done.exit_code == 0, done.output
+    left = {
+        line["stage"]: line["rows_out"] for line in Run.open(tmp_path / "r").funnel().to_dicts()
+    }
+    assert (
+        f"notebook: drop_malformed leaves 51,607; here {left['drop_malformed']:,} (" in done.output
+    )
+    assert f"paper: drop_solved leaves 24,496; here {left['drop_solved']:,} (" in done.output
+    assert "notebook: keep leaves 1,000; here 1,000 (the same)" in done.output
+    assert "notebook and paper differ by 26 after drop_malformed" in done.output
+    assert "notebook and paper differ by 21 after drop_solved" in done.output
+    assert "after keep" not in done.output
+
+
+def test_the_replay_is_s1s_notebook_step_by_step(tmp_path):
+    """The notebook's filters, written out here over the same rows."""
+    given = fixtures.s1k_replay(tmp_path)
+    run = Pipeline.load("s1k-replay").run(tmp_path / "run", inputs=given)
+    features = ["domain", "isqwen7bcorrect", "isqwen32bcorrect", "isgeminicorrect", "gemini_length"]
+    rows = pl.read_parquet(given["pool"]).drop_nulls(features)
+    left = {line["stage"]: line["rows_out"] for line in run.funnel().to_dicts()}
+    assert left["drop_incomplete"] == rows.height
+    rows = rows.filter(~pl.col("question").str.contains("![Image]", literal=True))
+    assert left["drop_malformed"] == rows.height
+    rows = rows.filter(~pl.col("isqwen7bcorrect") & ~pl.col("isqwen32bcorrect"))
+    assert left["drop_solved"] == rows.height
+    benchmark = pl.col("source_type").is_in(["Idavidrein/gpqa", "qq8933/AIME_1983_2024"])
+    long = pl.col("source_type").str.contains("qfq/openaimath", literal=True) & (
+        pl.col("gemini_length") > 5600
+    )
+    first = rows.filter(pl.col("isgeminicorrect") & (benchmark | long))
+    assert set(first["question"]) <= set(run.selected["question"])
+    assert run.selected["traces"].list.len().unique().to_list() == [1]
+    assert run.selected["traces"].list[0].struct.field("thinking").str.starts_with("First").all()
+
+
+def test_the_replay_without_a_pool_says_that_it_wants_one():
+    done = CliRunner().invoke(app, ["plan", "s1k-replay", "--input", "traces=nowhere.parquet"])
+    assert done.exit_code != 0
+    with pytest.raises(PoolError, match="source pool has no place yet"):
+        Pipeline.load("s1k-replay").run(
+            "never",
+            inputs={
+                "traces": pl.DataFrame({"question": [], "thinking_trajectories": [], "attempt": []})
+            },
+        )
