@@ -136,10 +136,18 @@ class Serving:
             self._open().check(wanted)
 
     def ask(
-        self, stage: Asker, rows: pl.DataFrame, tick: Callable[[int, int], None] | None = None
+        self,
+        stage: Asker,
+        rows: pl.DataFrame,
+        tick: Callable[[int, int], None] | None = None,
+        *,
+        judged: bool = False,
     ) -> Asked:
-        """Takes rows through an Asker; what is in the store needs no model."""
-        return ask_in_rounds(stage, rows, self.specs, self._open(), tick, self.texts)
+        """Takes rows through an Asker; what is in the store needs no model.
+
+        ``judged``: rows before these have shown what kind of thinking comes.
+        """
+        return ask_in_rounds(stage, rows, self.specs, self._open(), tick, self.texts, judged=judged)
 
     def estimate(
         self, stage: Asker, rows: pl.DataFrame, *, batch: bool | None = None

@@ -28,7 +28,7 @@ def in_waves(stage: Asker, rows: pl.DataFrame, serving: Serving, tick: Tick) -> 
         if not new:
             break
         before, of = len(done), len(done) + len(new)
-        asked = serving.ask(stage, rows[new], _from(tick, before, of))
+        asked = serving.ask(stage, rows[new], _from(tick, before, of), judged=bool(done))
         columns = _with(columns, new, asked.columns)
         whole = _joined(whole, asked)
         done.update(new)

@@ -57,14 +57,17 @@ def ask_in_rounds(
     session: Session,
     progress: Callable[[int, int], None] | None = None,
     texts: Texts | None = None,
+    *,
+    judged: bool = False,
 ) -> Asked:
     """Asks all that ``asker`` wants to know of ``rows``; returns its columns, in order.
 
-    ``texts`` are those of traces and attempts that ``rows`` name by key. On Ctrl-C sends
-    nothing more, takes in what comes home within `GRACE` seconds and raises KeyboardInterrupt;
-    a second Ctrl-C ends at once.
+    ``judged``: the kind of thinking that comes is known to be of use. ``texts`` are those of
+    traces and attempts that ``rows`` name by key. On Ctrl-C sends nothing more, takes in what
+    comes home within `GRACE` seconds and raises KeyboardInterrupt; a second Ctrl-C ends at
+    once.
     """
-    return session.run(_Rounds(asker, rows, specs, session, progress, texts).run())
+    return session.run(_Rounds(asker, rows, specs, session, progress, texts, judged).run())
 
 
 class _Rounds:
@@ -76,6 +79,7 @@ class _Rounds:
         session: Session,
         progress: Callable[[int, int], None] | None,
         texts: Texts | None,
+        judged: bool,
     ) -> None:
         self.asker = asker
         self.rows = rows
@@ -92,7 +96,7 @@ class _Rounds:
         self.given_up: dict[str, Reply] = {}
         self.before = frozenset(session.got)
         self.done = 0
-        self.judged = not asker.accepts()
+        self.judged = judged or not asker.accepts()
 
     async def run(self) -> Asked:
         work = asyncio.ensure_future(self._all())

@@ -13,6 +13,8 @@ import s1data
 from s1data import planning
 from s1data.emulator import Emulator, Script
 from s1data.errors import RecipeError, RunStopped
+from s1data.hub.published_set import PublishedSet
+from s1data.hub.staging import stage
 from s1data.serving import Means
 from s1data.stages.standing import standing
 from s1data.verify import verify
@@ -156,9 +158,11 @@ def test_the_budget_ends_and_the_next_run_fills_on(tmp_path):
         whole = run(tmp_path / "run", means=means(server, max_usd=5.0, **priced))
         assert whole.selected.height == N
         assert whole.manifest["open"] == 0
+        assert whole.manifest["spent"]["usd_at_most"] <= 5.0
     with Emulator(script(), answers=POOL) as server:
         other = run(tmp_path / "other", means=means(server, store=tmp_path / "fresh"))
-    assert whole.selected.equals(other.selected)
+    for name in ("selected.parquet", "ledger.parquet"):
+        assert (whole.path / name).read_bytes() == (other.path / name).read_bytes()
 
 
 def test_what_is_accepted_is_what_checks_and_filter_would_keep(tmp_path):
@@ -241,3 +245,33 @@ def test_no_quota_is_ever_left_and_waves_end_where_all_at_once_does(groups, n, d
     holes = [row for row, came in set_.stand_ins.items() if came is None]
     assert len(set_.inside) + len(holes) == n
     assert not (holes and any(groups[s] == groups[h] for s in spare for h in holes))
+
+
+def test_a_published_set_says_where_every_row_stood(tmp_path):
+    with Emulator(script(), answers=POOL) as server:
+        done = run(tmp_path / "run", means=means(server))
+    stage(done, tmp_path / "set", with_replies="none", store=tmp_path / "cache" / "replies")
+    shown = PublishedSet.open(tmp_path / "set")
+    for reason in ("not_needed", "no_accepted_trace"):
+        row = done.ledger.filter(reason=reason)["row"][0]
+        (there,), (here,) = shown.why(row=row), done.why(row=row)
+        fates = [(step.label, step.fate, step.reason) for step in here.steps]
+        assert [(step.label, step.fate, step.reason) for step in there.steps] == fates
+        assert there.steps[-1].words == here.steps[-1].words
+    checked = verify(shown, inputs={"pool": POOL})
+    assert checked.differences == ()
+
+
+def test_waves_of_batch_jobs_fill_the_same_set(tmp_path):
+    gemini = RECIPE.replace(
+        "provider: openai_compatible, model: big-70b",
+        "provider: gemini, model: gemini-2.5-flash, thinking: {budget: 1024}",
+    ).replace("ladder: []", "ladder: [], accept: [summary, raw]")
+    faulty = Script.of(
+        {"seed": 3, "models": {"gemini-2.5-flash": {"role": "teacher"}}, "faults": FAULTS}
+    )
+    one = run(tmp_path / "online", gemini, rehearse=True, script=faulty)
+    jobs = run(tmp_path / "jobs", gemini, rehearse=True, script=faulty, means=Means(batch=True))
+    assert one.ledger.filter(reason="no_accepted_trace").height > 0
+    assert jobs.selected["id"].equals(one.selected["id"])
+    assert jobs.ledger.equals(one.ledger)

@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from s1data.frozen import Frozen
 
 VALUES_OF_A_FIELD = 2
+ONCE = ("reserve",)
+"""Fields that the contract itself reads, and no stage: one more value says as much as two."""
 
 
 def as_written(stage):
@@ -56,8 +58,9 @@ def settings(stage):
     for name in named(type(stage)):
         if not _is_free_text(type(stage).model_fields[name].annotation):
             seen = []
+            most = 1 if name in ONCE else VALUES_OF_A_FIELD
             for other in changed(stage, name):
-                if getattr(other, name) not in seen and len(seen) < VALUES_OF_A_FIELD:
+                if getattr(other, name) not in seen and len(seen) < most:
                     seen.append(getattr(other, name))
                     yield f"{name}={getattr(other, name)}", other
 
