@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from s1data import manifest
+from s1data.acting import replies_home
 from s1data.checkpoint import Checkpoint, folder_name, open_checkpoint
 from s1data.errors import RunError, nearest
 from s1data.overlaps import Overlaps
@@ -72,6 +73,16 @@ class Run:
         self._finished_or_refuse()
         return pl.read_parquet(self.path / "ledger.parquet", glob=False)
 
+    @property
+    def replies(self) -> Path | None:
+        """Where the replies of the run are, unless it was made with a store that it was given."""
+        from s1data.serving import REHEARSAL
+
+        rehearsed = self.path / REHEARSAL / "replies"
+        if self.manifest["rehearsal"] if self.finished else rehearsed.is_dir():
+            return rehearsed
+        return replies_home()
+
     def checkpoints(self) -> list[Checkpoint]:
         """The reading's and each stage's complete checkpoint, up to the first that is not."""
         labels = ["read", *(stage.label for stage in self.pipeline.stages)]
@@ -96,11 +107,15 @@ class Run:
         *,
         text: str | None = None,
         row: int | None = None,
+        store: Path | None = None,
     ) -> list[Way]:
-        """The way of a question, by id (or its first digits), exact text, or row of the ledger."""
+        """The way of a question, by id (or its first digits), exact text, or row of the ledger.
+
+        ``store`` is the reply store that the run was made with, where that was not the usual one.
+        """
         from s1data.why import ways
 
-        return ways(self, question_id, text=text, row=row)
+        return ways(self, question_id, text=text, row=row, store=store)
 
     def overlaps(self) -> dict[str, Overlaps]:
         """What each stage that holds rows against benchmarks found, by its label.

@@ -8,12 +8,15 @@ All of it is untrusted text, so it is cut and its controls are escaped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from s1data.stage import Stage
+from s1data.store.reading import ReplyReader
 
 if TYPE_CHECKING:
     from s1data.checkpoint import Checkpoint
@@ -26,12 +29,33 @@ def visible(text: str, most: int) -> str:
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in flat)
 
 
+@dataclass(frozen=True)
+class Texts:
+    """The texts of replies: those that a run keeps itself, else those in its reply store."""
+
+    done: Sequence[Checkpoint]
+    store: Path | None = None
+
+    def of(self, keys: Sequence[str | None]) -> dict[str | None, str]:
+        """Text by key; keys that nothing is known of are left out."""
+        wanted = [key for key in keys if key]
+        held = pl.col("reply_key").is_in(wanted)
+        kept = [c for c in self.done if c.has("texts")]
+        found = [c.read("texts", ["reply_key", "text"], where=held) for c in kept]
+        texts: dict[str | None, str] = {key: text for f in found for key, text in f.iter_rows()}
+        rest = pl.Series([key for key in wanted if key not in texts], dtype=pl.String)
+        if self.store is not None and len(rest) and self.store.is_dir():
+            asked = zip(rest, ReplyReader(self.store).texts(rest), strict=True)
+            texts |= {key: text for key, text in asked if text is not None}
+        return texts
+
+
 def verdict_lines(
     stage: Stage,
     checkpoint: Checkpoint,
     new: pl.DataFrame,
     row: pl.DataFrame,
-    done: list[Checkpoint],
+    replies: Texts,
 ) -> Iterator[str]:
     """Attempts or traces side by side with the reference, where the stage gave verdicts."""
     column, reference = getattr(stage, "of", None), getattr(stage, "reference", None)
@@ -39,7 +63,7 @@ def verdict_lines(
         return
     wanted = visible(str(row[reference][0]), 40)
     entries = new[column].to_list()[0] or ()
-    texts = _texts([entry["reply_key"] for entry in entries], done)
+    texts = replies.of([entry["reply_key"] for entry in entries])
     read: dict[int, str] = {}
     if checkpoint.has("artefact"):  # a trace has no field for the answer read in it
         graded = checkpoint.read("artefact", where=pl.col("row") == row["row"][0])
@@ -52,13 +76,6 @@ def verdict_lines(
         said = visible(str(entry.get("extracted") or read.get(place) or none), 40)
         verdict = {True: "right", False: "wrong", None: "undecided"}[entry["verdict"]]
         yield f"{who}{end} | answer {said} | reference {wanted} | {verdict} ({entry['method']})"
-
-
-def _texts(keys: list[str | None], done: list[Checkpoint]) -> dict[str | None, str]:
-    """The texts that the run keeps of these replies."""
-    wanted = pl.col("reply_key").is_in([key for key in keys if key])
-    found = [c.read("texts", ["reply_key", "text"], where=wanted) for c in done if c.has("texts")]
-    return {key: text for frame in found for key, text in frame.iter_rows()}
 
 
 def hit_lines(new: pl.DataFrame) -> Iterator[str]:

@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -18,7 +19,7 @@ import polars as pl
 from s1data import digest, pool, sources
 from s1data.acting import act
 from s1data.errors import RunError
-from s1data.side_by_side import hit_lines, verdict_lines, visible
+from s1data.side_by_side import Texts, hit_lines, verdict_lines, visible
 from s1data.stage import (
     Asker,
     Enricher,
@@ -110,10 +111,12 @@ def ways(
     *,
     text: str | None = None,
     row: int | None = None,
+    store: Path | None = None,
 ) -> list[Way]:
     """Every row of the run with that id (or its first 4 or more digits), that text, or that number.
 
-    Raises RunError where there is none.
+    ``store`` is the reply store that the run was made with, if not the usual one: texts of replies
+    that the run does not keep itself are there. Raises RunError where there is no such row.
     """
     done = run.checkpoints()
     if not done:
@@ -138,7 +141,8 @@ def ways(
             "id, the exact text with --text, or the ledger's row number with --row"
         )
     lost = [way_of_unread(line, read) for line in unread.iter_rows(named=True)]
-    return lost + [_way(run, done, rows[i]) for i in range(rows.height)]
+    texts = Texts(done, store or run.replies)
+    return lost + [_way(run, done, rows[i], texts) for i in range(rows.height)]
 
 
 def way_of_unread(line: dict[str, Any], read: Checkpoint) -> Way:
@@ -159,14 +163,14 @@ def _fill(template: str, values: dict[str, Any]) -> str:
         return digest.canonical_json(values)
 
 
-def _way(run: Run, done: list[Checkpoint], row: pl.DataFrame) -> Way:
+def _way(run: Run, done: list[Checkpoint], row: pl.DataFrame, texts: Texts) -> Way:
     number = row["row"][0]
     steps = [Step("read", "kept")]
     outcome = "under way"
     known = row
     stages = run.pipeline.stages
     for stage, checkpoint in zip(stages, done[1:], strict=False):
-        step, known = _past(stage, checkpoint, known, done)
+        step, known = _past(stage, checkpoint, known, texts)
         steps.append(step)
         if step.fate == "dropped":
             outcome = "dropped"
@@ -179,7 +183,7 @@ def _way(run: Run, done: list[Checkpoint], row: pl.DataFrame) -> Way:
 
 
 def _past(
-    stage: Stage, checkpoint: Checkpoint, row: pl.DataFrame, done: list[Checkpoint]
+    stage: Stage, checkpoint: Checkpoint, row: pl.DataFrame, texts: Texts
 ) -> tuple[Step, pl.DataFrame]:
     """What the checkpoint says the stage did with the row."""
     number = row["row"][0]
@@ -188,7 +192,7 @@ def _past(
         made = _line(checkpoint, "columns", number)
         new = made.drop("row")
         words = ", ".join(f"{c} {_brief(new[c].to_list()[0])}" for c in new.columns)
-        verdicts = (*verdict_lines(stage, checkpoint, new, row, done), *hit_lines(new))
+        verdicts = (*verdict_lines(stage, checkpoint, new, row, texts), *hit_lines(new))
         if verdicts:
             words = ""
         return Step(label, "added", words, verdicts=verdicts), row.drop(

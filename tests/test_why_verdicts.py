@@ -111,3 +111,48 @@ def test_the_manifest_says_what_each_method_decided_and_what_the_judge_cost(run)
     assert judged["by_method"] == {"judge": 3, "number": 2}
     assert (judged["judge_calls"], judged["answers_not_shown"]) == (3, 2)
     assert pool.question_id(SUM) in run.ledger["id"].to_list()
+
+
+ASKED = """
+name: asked
+version: 2026.11.0
+sources: [{name: pool, path: unused.parquet}]
+models:
+  small: {provider: openai_compatible, model: small, max_tokens: 200}
+stages:
+  - add_attempts: {solvers: [small], samples: 2}
+  - add_grades: {of: attempts}
+  - keep_random: {as: keep, n: 1, seed: 1}
+"""
+SOLVER = {"models": {"small": {"role": "solver", "skill": 1.0}}}
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    home = tmp_path_factory.mktemp("asked")
+    with pytest.MonkeyPatch.context() as patch, Emulator(Script.of(SOLVER), answers=POOL) as server:
+        patch.setenv("S1DATA_CACHE", str(home / "cache"))
+        yield s1data.Pipeline.from_yaml(ASKED).run(
+            home / "run",
+            inputs={"pool": POOL},
+            means=Means(
+                endpoints={"small": (server.openai_url,)}, no_price=True, store=home / "own"
+            ),
+        )
+
+
+def test_an_attempt_that_was_asked_for_is_shown_with_the_end_of_its_reply(asked):
+    store = asked.path.parent / "own"
+    (way,) = asked.why(text=SUM, store=store)
+    said = next(step.verdicts for step in way.steps if step.label == "add_grades")
+    assert len(said) == 2
+    for sample, line in enumerate(said):
+        assert line.startswith(f"small #{sample} \u2026")
+        assert "| answer 4 | reference 4 | right (exact)" in line
+        assert "4" in line.partition("|")[0].partition("\u2026")[2]
+
+
+def test_without_its_store_the_same_lines_are_shown_and_say_no_text(asked):
+    (way,) = asked.why(text=SUM)
+    said = next(step.verdicts for step in way.steps if step.label == "add_grades")
+    assert said == tuple(f"small #{n} | answer 4 | reference 4 | right (exact)" for n in (0, 1))

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from s1data.cli.options import json_option, print_json
+from s1data.cli.options import Place, json_option, print_json
 
 
 @click.command("why")
@@ -15,14 +15,22 @@ from s1data.cli.options import json_option, print_json
 @click.argument("question_id", metavar="[ID]", required=False)
 @click.option("--text", metavar="QUESTION", help="Look a question up by its exact text.")
 @click.option("--row", type=click.IntRange(min=0), metavar="N", help="By its row in the ledger.")
+@click.option("--store", type=Place(), metavar="DIR", help="The reply store of the run.")
 @json_option
 def why_command(
-    *, run_dir: str, question_id: str | None, text: str | None, row: int | None, as_json: bool
+    *,
+    run_dir: str,
+    question_id: str | None,
+    text: str | None,
+    row: int | None,
+    store: str | None,
+    as_json: bool,
 ) -> None:
     """Tell where a question went, and why.
 
     With the evidence in words and the setting that would have kept it. ID may be
-    shortened to its first four or more digits.
+    shortened to its first four or more digits. Verdicts stand beside the end of what was
+    said; --store is for runs that were given a reply store of their own.
 
     \b
     Example:
@@ -35,7 +43,8 @@ def why_command(
 
     if [question_id, text, row].count(None) != 2:
         raise click.UsageError("give an ID, --text QUESTION or --row N, one of them")
-    found = ways(open_set(run_dir), question_id, text=text, row=row)
+    place = None if store is None else Path(store)
+    found = ways(open_set(run_dir), question_id, text=text, row=row, store=place)
     if as_json:
         print_json([way.as_dict() for way in found])
     else:

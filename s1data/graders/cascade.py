@@ -33,6 +33,10 @@ _FORMULA: Final = re.compile(
 _WORD: Final = re.compile(r"[^\W\d_]{2,}(?:[ -][^\W\d_]+){0,2}")
 CLOSED: Final = frozenset({"yes", "no", "true", "false", "maybe", "unknown", "uncertain"})
 """Words that answer a question of a few possible answers: two that differ are not the same."""
+_TRUTH: Final = {"yes": "true", "true": "true", "no": "false", "false": "false"}
+_OPPOSITE: Final = ({"yes", "no"}, {"true", "false"})
+_EITHER: Final = re.compile(r"(?:yes|true)\W+(?:or\W+)?(?:no|false)\b", re.IGNORECASE)
+"""Both answers at once: what is asked, said again, and no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +125,15 @@ def _or_undecided(task: workers.Task | str, answer: str) -> Grade | workers.Task
 def _words(reference: str, answer: str) -> Grade:
     gold, given = exact.normalised(reference), exact.normalised(answer)
     first = re.match(r"[a-z]+", given.casefold())
-    if gold.casefold() in CLOSED and first and first.group() in CLOSED:
-        return decided(first.group() == gold.casefold(), exact.METHOD, answer)
-    return undecided("word", answer)
+    one, other = gold.casefold(), first.group() if first else ""
+    if one not in CLOSED or other not in CLOSED or _EITHER.match(given):
+        return undecided("word", answer)
+    if one == other or _TRUTH.get(one, one) == _TRUTH.get(other, other):
+        return decided(correct=True, method=exact.METHOD, answer=answer)
+    # No, said of whether something is false, is not False: only like words contradict each other.
+    if {one, other} <= {"yes", "no", "true", "false"} and {one, other} not in _OPPOSITE:
+        return undecided("truth_value", answer)
+    return decided(correct=False, method=exact.METHOD, answer=answer)
 
 
 def grade(

@@ -26,6 +26,13 @@ _LETTERS: Final = re.compile(
     r"\s*(?P<rest>[).:,]?\s.*|[).:].*)?",
     re.IGNORECASE | re.DOTALL,
 )
+_SAYS_SO: Final = re.compile(
+    r"\s+(?:is|are|must be)(?:\s+the)?(?:\s+(?:only|best|most))*\s+(?:correct|right|true|answers?)"
+    r"(?:\s+(?:one|option|choice|answer|statement)s?)?[\s.!]*",
+    re.IGNORECASE,
+)
+_DASHED: Final = re.compile(r"\s+[-\u2013\u2014]\s+[^\W\d_]{2}")
+"""A dash and a word after a letter: the text of the option. C - 5 is no such thing."""
 
 
 def letters(text: str) -> frozenset[str]:
@@ -35,12 +42,16 @@ def letters(text: str) -> frozenset[str]:
     if found is None:
         return frozenset()
     named = found["letters"]
-    marked = re.fullmatch(r"[(\[{]+[A-Pa-p][)\]}]+", named) or re.match(
-        r"[).:,]", found["rest"] or ""
+    rest = plain[found.end("letters") :]
+    marked = (
+        re.fullmatch(r"[(\[{]*[A-Pa-p][)\]}]+", named)
+        or re.match(r"[).:,]", rest.lstrip())
+        or _SAYS_SO.fullmatch(rest)
+        or _DASHED.match(rest)
     )
-    if found["rest"] and found["rest"].strip(" .") and not marked:
+    if rest.strip(" .") and not marked:
         return frozenset()  # "A man of …" names nothing
-    if re.fullmatch(r"[a-p]", named) and found["rest"]:
+    if re.fullmatch(r"[a-p]", named) and rest:
         return frozenset()
     return frozenset(re.sub(r"and|[^A-P]", "", named.upper().replace("AND", " ")))
 

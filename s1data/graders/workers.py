@@ -29,7 +29,7 @@ LIMIT: Final = 10.0
 PATIENCE: Final = 12.0
 """How many times the limit a worker may take by the clock while others keep it waiting."""
 STARTING: Final = 120.0
-"""Seconds for the first pair of a worker, which imports sympy first."""
+"""Seconds in which a worker imports sympy; its first pair has its own limit after that."""
 
 Task = dict[str, Any]
 Outcome = bool | str
@@ -112,10 +112,13 @@ class Workers:
                 if not chunk:
                     yield worker, "crashed"
                 elif worker.received.endswith(b"\n"):
-                    outcome = json.loads(worker.received)
+                    outcome = json.loads(worker.received.splitlines()[-1])
                     worker.received.clear()
-                    worker.fresh = False
-                    yield worker, outcome
+                    if worker.fresh:
+                        worker.fresh = False
+                        self._count_from_now(worker)
+                    if outcome is not None:  # else it says that it begins with its first
+                        yield worker, outcome
             elif now >= worker.deadline and not self._kept_waiting(worker, now):
                 self.killed += 1
                 yield worker, "time_limit"
@@ -137,14 +140,17 @@ class Workers:
         worker.task = task
         if task is None or worker.process.stdin is None:
             return
-        worker.given = time.monotonic()
-        worker.used = _cpu_seconds(worker.process.pid)
-        worker.deadline = worker.given + (STARTING if worker.fresh else self._limit)
+        self._count_from_now(worker)
         try:
             worker.process.stdin.write(json.dumps(tasks[task]).encode() + b"\n")
             worker.process.stdin.flush()
         except BrokenPipeError:
             return  # reading from it says so too, and what it means is decided there
+
+    def _count_from_now(self, worker: _Worker) -> None:
+        worker.given = time.monotonic()
+        worker.used = _cpu_seconds(worker.process.pid)
+        worker.deadline = worker.given + (STARTING if worker.fresh else self._limit)
 
     def _start(self) -> _Worker:
         package = str(Path(__file__).resolve().parents[2])

@@ -45,6 +45,11 @@ class PublishedSet(Run):
         read_manifest(text)
         return cls(folder, name=name or str(folder))
 
+    @property
+    def replies(self) -> Path | None:
+        """None: a reply in the reader's own store may be another than the publisher got."""
+        return None
+
     @cached_property
     def published(self) -> dict[str, Any]:
         """The part of the manifest about the published files."""
