@@ -56,15 +56,28 @@ def shares(found: pl.DataFrame, copies: pl.DataFrame, methods: tuple[str, ...]) 
     cells = []
     for method in methods:
         for least in THRESHOLDS.get(method, (None,)):
-            of = hits.filter(
-                (pl.col("method") == method) & (pl.col("score") >= least if least else True)
-            )
+            of = hits.filter(pl.col("method") == method, whole(method, least))
             right = of.filter(pl.col("own") == pl.col("item"))["row"].n_unique()
             wrong = of.filter(pl.col("own").is_null())["row"].n_unique()
             cells.append(
                 f"{100 * right / max(inside, 1):.0f} / {100 * wrong / max(outside, 1):.1f}"
             )
     return cells
+
+
+def tried() -> list[tuple[str, float | None]]:
+    """Every method with each of its thresholds."""
+    methods = (*FORMS, "embedding")
+    return [(method, least) for method in methods for least in THRESHOLDS.get(method, (None,))]
+
+
+def heads() -> list[str]:
+    return [f"{method} {least}" if least else method for method, least in tried()]
+
+
+def whole(method: str, least: float | None) -> pl.Expr:
+    """Matches that the method has at this threshold."""
+    return pl.col("score") >= least if method in THRESHOLDS else pl.lit(value=True)
 
 
 def changes() -> None:
@@ -77,13 +90,8 @@ def changes() -> None:
     rows = [(t, int(i), int(i) // 2 if int(i) % 2 == 0 else None, q) for t, i, q in planted(names)]
     schema = {"by": pl.String, "at": pl.UInt32, "own": pl.UInt32, "question": pl.String}
     copies = pl.DataFrame(rows, schema=schema, orient="row")
-    heads = [
-        f"{method} {least}" if least else method
-        for method in (*FORMS, "embedding")
-        for least in THRESHOLDS.get(method, (None,))
-    ]
-    print("| transformation (copies) |", " | ".join(heads), "|")
-    print("|---" * (len(heads) + 1) + "|")
+    print("| transformation (copies) |", " | ".join(heads()), "|")
+    print("|---" * (len(heads()) + 1) + "|")
     with tempfile.TemporaryDirectory() as folder:
         for name in TRANSFORMATIONS:
             own = copies.filter(pl.col("by") == name)
@@ -95,18 +103,30 @@ def changes() -> None:
 
 
 def known() -> None:
+    """Recall of items whose text is in the pool; only those rows are embedded."""
     inputs = {
         path.stem: pl.read_parquet(path, columns=["question"])
         for path in sorted((REAL / "benchmarks").glob("*.parquet"))
     }
-    found = matched(pl.read_parquet(REAL / "pool.parquet", columns=["question"]), inputs, 0.85)
+    pool = pl.read_parquet(REAL / "pool.parquet", columns=["question"])
+    found = matched(pool, inputs, min(THRESHOLDS["fuzzy"]))
     same = found.filter(pl.col("method") == "normalised").select("row", "benchmark", "item")
-    print("| benchmark (items in the pool) |", " | ".join(FORMS), "|")
-    print("|---" * (len(FORMS) + 1) + "|")
+    with tempfile.TemporaryDirectory() as folder:
+        rows = same["row"].unique().sort()
+        vague = near(pool[rows.to_list()], inputs, Path(folder))
+    places = pl.DataFrame({"row": pl.int_range(len(rows), dtype=pl.UInt32, eager=True), "at": rows})
+    vague = vague.join(places, on="row").drop("row").rename({"at": "row"})
+    columns = ["row", "benchmark", "item", "method", "score"]
+    found = pl.concat([found.select(columns), vague.select(columns)])
+    print("| benchmark (items in the pool) |", " | ".join(heads()), "|")
+    print("|---" * (len(heads()) + 1) + "|")
     for name in inputs:
         there = same.filter(pl.col("benchmark") == name)
         of = found.join(there, on=["row", "benchmark", "item"], how="semi")
-        cells = [str(of.filter(pl.col("method") == m)["item"].n_unique()) for m in FORMS]
+        cells = [
+            str(of.filter(pl.col("method") == m, whole(m, least))["item"].n_unique())
+            for m, least in tried()
+        ]
         print(f"| {name} ({there['item'].n_unique()}) |", " | ".join(cells), "|")
 
 

@@ -145,7 +145,10 @@ def _found(text: str) -> Iterator[tuple[str, str]]:
     if phrase := _last(_ANSWER, text):
         yield "answer_is", _said(text, phrase.end())
     if choice := _last(_CHOICE, text):
-        yield "choice", (choice["one"] or choice["said"] or choice["line"] or choice["text"]).strip(_TRIM)
+        yield (
+            "choice",
+            (choice["one"] or choice["said"] or choice["line"] or choice["text"]).strip(_TRIM),
+        )
     yield from _at_the_end(text)
 
 

@@ -25,6 +25,7 @@ class AddAttempts(Asker):
     that stops early, by equality with the reference answer (method ``equality``).
     """
 
+    revision: ClassVar = 2
     needs: ClassVar = ("question",)
     uses: ClassVar = ("answer",)
     added: ClassVar = ("attempts",)

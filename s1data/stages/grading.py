@@ -55,7 +55,7 @@ class AddGrades(GlobalEnricher):
         "after a judge this stage says how often it agrees.",
     )
 
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
     example: ClassVar = {"of": "attempts"}
     uses: ClassVar = ("metadata",)
 

@@ -153,6 +153,7 @@ class AddTraceChecks(GlobalEnricher):
         "taken for one where no tokens are recorded.",
     )
 
+    revision: ClassVar = 2
     needs: ClassVar = ("question", "traces")
     added: ClassVar = ("trace_flaws",)
     example: ClassVar = {"max_tokens": 8}
