@@ -75,12 +75,13 @@ _ANSWER: Final = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _CHOICE: Final = re.compile(
-    r"\b(?i:option|choice|choose|select|pick|alternative|statement)\s*(?:is\s|the\s|option\s){0,2}[:\s]{0,2}"
+    r"\b(?:option|choice|choose|select|pick|alternative|statement)\s*(?:is\s|the\s|option\s){0,2}[:\s]{0,2}"
     r"[*_$\"']{0,4}(?P<one>\(?[A-J]\)?)(?![A-Za-z0-9'\u2019])"
     # "option D is wrong" names what the answer is not
     r"(?![*_$\"']{0,4}\s+(?:is|was|can|cannot|does|has|would)(?:n't|\s+not|\s+be){0,2}\s*"
     r"(?:false|incorrect|wrong|invalid|eliminated|excluded|ruled|n't|not)\b)"
-    r"|(?:^|[.,;:]\s|\b(?i:so|hence|thus|therefore|that)\s)[*_$]{0,4}(?P<said>\(?[A-J]\)?)[*_$]{0,4}\s"
+    r"|(?:^|[.,;:]\s|\b(?i:so|hence|thus|therefore|that)\s)"
+    r"(?:(?i:option|choice|alternative|statement|answer)\s)?[*_$]{0,4}(?P<said>\(?[A-J]\)?)[*_$]{0,4}\s"
     r"(?:is|must be)\s(?:the\s)?(?:only\s|best\s|most\s){0,2}(?:correct|right|answer)\b"
     r"|^[\s*_>$-]{0,8}(?P<line>\(?(?:\\(?:text|mathrm|mathbf|textbf)\{)?\(?[A-J]\)?\}?[).]?)[\s*_$.]{0,6}\Z"
     r"|^[\s*_>-]{0,8}(?P<text>(?:\([A-J]\)|[A-J][).:])\s[^\n]{1,200})\Z",

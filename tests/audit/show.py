@@ -13,14 +13,15 @@ from pathlib import Path
 
 import polars as pl
 
+from s1data import digest, pool
+from s1data.models import joined
+
 HERE = Path(__file__).parent
 REAL = Path(os.environ.get("S1DATA_REAL") or HERE.parents[2] / "shared" / "data")
 
 
 def texts():
     """Id to question, over the pool and the benchmarks."""
-    from s1data import pool
-
     files = [
         REAL / "pool.parquet",
         REAL / "s1k_selected.parquet",
@@ -46,9 +47,6 @@ def pairs():
 
 def more_texts():
     """Questions of the attempts by id, and traces by the sha256 of their text."""
-    from s1data import digest, pool
-    from s1data.stages.trace_flaws import joined
-
     attempts = pl.read_parquet(REAL / "attempts_math.parquet", columns=["question"])
     asked = attempts["question"].unique()
     traces = pl.read_parquet(REAL / "traces.parquet", columns=["thinking", "answer"])
