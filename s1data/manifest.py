@@ -69,7 +69,7 @@ def build(
         "stages": stages,
         "edits": [edit for record in records for edit in record.get("edits", ())],
         "models": _models(records),
-        "open": sum(sum(r.get("open", {}).values()) for r in records),
+        "open": sum(sum(r.get("open", {}).values()) for r in _each_once(records)),
         "spent": account["spent"],
         "in_flight_at_a_kill": account["in_flight_at_a_kill"],
         "seeds": {s.label: s.seed for s in pipeline.stages if hasattr(s, "seed")},
@@ -133,10 +133,11 @@ def _models(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """By model of the recipe: the replies used over all stages, and what was sent for them.
 
     ``expected_usd`` is what the estimates said before, beside ``sent_usd``: two numbers of a
-    95% interval, or null where no price is known or nothing bounded it.
+    95% interval, or null where no price is known or nothing bounded it. A stage that is there
+    twice used the same replies: they count once.
     """
     whole: dict[str, Any] = {}
-    for record in records:
+    for record in _each_once(records):
         figures = record.get("figures", {}) if "open" in record else {}
         for name, used in figures.get("models", {}).items():
             sent = {"sent": 0, "usd": 0.0, "seconds": 0.0} | figures["sent"].get(name, {})
@@ -145,6 +146,10 @@ def _models(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             _add(whole[name], told)
             _expect(whole[name], figures.get("expected", {}).get(name))
     return whole
+
+
+def _each_once(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return list({record["key"]: record for record in reversed(records)}.values())[::-1]
 
 
 def _expect(sums: dict[str, Any], expected: Mapping[str, Any] | None) -> None:

@@ -16,6 +16,7 @@ import polars as pl
 
 from s1data import digest, licences, pool, reading
 from s1data.acting import cache_home, shown_columns
+from s1data.asking.again import ended_so
 from s1data.checkpoint import Checkpoint, Shelf, difference
 from s1data.consulting import left_open
 from s1data.engine import LocalEngine
@@ -53,6 +54,10 @@ class Asking:
     estimates: tuple[Estimate, ...]
     said: str = ""
     """Why there is no estimate, what it leaves out, or what the pilot ran into."""
+    failed: str = ""
+    """What ended the pilot of this stage before its replies were there."""
+    piloted: bool = False
+    """Whether a pilot of it was asked, of at least one of its models."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -71,6 +76,8 @@ class Plan:
     asking: tuple[Asking, ...] = ()
     spent: float = 0.0
     """Dollars that the pilot cost, and what was spent on this run before."""
+    failed: str = ""
+    """Why a pilot that was wanted did not come about; empty where it did, or none was wanted."""
     licences: tuple[str, ...] = ()
     """What publishing would need a decision about, and the terms of the models' providers."""
 
@@ -86,6 +93,7 @@ class Plan:
             "stages": lines,
             "asking": asking,
             "spent": self.spent,
+            "failed": self.failed,
             "licences": list(self.licences),
         }
 
@@ -119,7 +127,7 @@ def plan(
         exact = state is not None
         if state is None:
             lines.append(Planned(stage.label, _kind(stage), "unknown", why="an earlier stage runs"))
-        elif not _stage(prepared, shelf, number, stage, state, lines, rehearsal=means.rehearsal):
+        elif not _stage(prepared, shelf, number, stage, state, lines, means):
             state = None
         if isinstance(stage, Asker) and state is None:
             waiting.append(_Waiting(stage, exact, most))
@@ -128,7 +136,18 @@ def plan(
     asking, spent = _asking(prepared, waiting, known, home, means, pilot)
     unread = {name: opened.unread for name, opened in prepared.sources.items()}
     said = tuple(_licences(prepared, shelf))
-    return Plan(pipeline.title, home, unread, tuple(lines), asking, spent, said)
+    failed = _failed(asking) if pilot else ""
+    return Plan(pipeline.title, home, unread, tuple(lines), asking, spent, failed, said)
+
+
+def _failed(asking: tuple[Asking, ...]) -> str:
+    """One line: what ended the pilot, or why no stage could be asked at all."""
+    for one in asking:
+        if one.failed:
+            return f"the pilot of {one.label} failed: {one.failed}"
+    if asking and not any(one.piloted for one in asking):
+        return f"no pilot was asked of {asking[0].label}: {asking[0].said}"
+    return ""
 
 
 class _Waiting(NamedTuple):
@@ -189,26 +208,38 @@ def _asking(
                 **{n: pl.lit(None, pool.COLUMNS[n]) for n in stage.uses if n not in rows.columns}
             ).sort("id")
             shown = shown if most is None else shown.head(most)
-            said = _pilot(stage, shown.head(pilot), serving) if pilot else ""
+            piloted = bool(pilot) and any(n not in serving.unserved for n in stage.models())
+            said, failed = _pilot(stage, shown.head(pilot), serving) if pilot else ("", "")
             estimates = serving.estimate(
                 stage, shown.select(shown_columns(stage)), batch=means.batch
             )
             said = "; ".join(filter(None, (said, stage.bound)))
-            found.append(Asking(stage.label, shown.height, exact, tuple(estimates), said))
+            line = Asking(
+                stage.label, shown.height, exact, tuple(estimates), said, failed, piloted
+            )
+            found.append(line)
         spent = serving.spent()["usd_at_most"]
     return tuple(found), spent
 
 
-def _pilot(stage: Asker, rows: pl.DataFrame, serving: Serving) -> str:
-    """Asks about a few rows, whose ids are as good as drawn at random; says what stopped it."""
-    missing = [serving.unserved[name] for name in stage.models() if name in serving.unserved]
-    if missing:
-        return f"no pilot: {'; '.join(missing)}"
+def _pilot(stage: Asker, rows: pl.DataFrame, serving: Serving) -> tuple[str, str]:
+    """Asks about a few rows, whose ids are as good as drawn at random.
+
+    What is to be said of it, and, where nothing came of it, why.
+    """
+    names = stage.models()
+    missing = [serving.unserved[name] for name in names if name in serving.unserved]
+    todo = f"not asked in the pilot: {'; '.join(missing)}" if missing else ""
+    if len(missing) == len(names):
+        return todo, ""
     asked = serving.ask(stage, rows.select(shown_columns(stage)))
     if asked.stopped is not None:
-        return asked.stopped.message
-    open_ = Counter(asked.open.values())
-    return f"{left_open(open_)} got no reply in the pilot" if open_ else ""
+        return asked.stopped.message, asked.stopped.message
+    # What nothing serves is left open too, and has been said.
+    open_ = Counter(why for why in asked.open.values() if why != "not_sent")
+    none = f"{left_open(open_)} got no reply in the pilot" if open_ else ""
+    said = "; ".join(filter(None, (todo, none)))
+    return said, none if len(asked.open) == len(asked.keys) else ""
 
 
 def _reading(prepared: Prepared, shelf: Shelf, lines: list[Planned]) -> State | None:
@@ -229,15 +260,17 @@ def _stage(
     stage: Stage,
     state: State,
     lines: list[Planned],
-    *,
-    rehearsal: bool,
+    means: Means,
 ) -> bool:
-    payload = prepared.payload(stage, state.digests(shown_columns(stage)), rehearsal=rehearsal)
+    digests = state.digests(shown_columns(stage))
+    payload = prepared.payload(stage, digests, rehearsal=means.rehearsal)
     found = shelf.find(digest.of_value(payload))
     if found is not None and isinstance(stage, GlobalFilter | GlobalEnricher):
         engine = LocalEngine(read=_no_input, vectors_home=cache_home() / "vectors")
         found = found if stage.usable(found.read("artefact"), engine) else None
-    left = {} if found is None else found.record.get("open", {})
+    left: dict[str, int] = {}
+    if found is not None:
+        left = found.record.get("open", {}) | ended_so(found.record, means.ask_again)
     if found is None or left:
         why = (
             f"asks again {left_open(left)}"

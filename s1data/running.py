@@ -88,7 +88,7 @@ def run(  # noqa: PLR0913 - one for each thing that may be said of a run
         if means.rehearsal and asked:
             refuse_live(home)
         done = _finished(home, prepared, rehearsal=means.rehearsal and bool(asked))
-        if done is not None:
+        if done is not None and not any(serving.asks_again(c.record) for c in done.checkpoints()):
             for line in done.funnel().iter_rows(named=True):
                 teller.end(line["stage"], line["rows_in"], line["rows_out"], 0, cached=True)
             return done
@@ -239,7 +239,7 @@ class _Runner:
         return self.prepared.payload(stage, columns, rehearsal=self.serving.means.rehearsal)
 
     def _usable(self, stage: Stage, found: Checkpoint) -> bool:
-        if found.record.get("open"):
+        if self._asks(found.record):
             return False
         if not isinstance(stage, GlobalFilter | GlobalEnricher):
             return True
@@ -250,6 +250,9 @@ class _Runner:
     ) -> None:
         if found is not None and (left := found.record.get("open")):
             self.tell.say(f"{stage.label}: asking again what had no reply: {left_open(left)}")
+            return
+        if found is not None and (ended := self.serving.asks_again(found.record)):
+            self.tell.say(f"{stage.label}: asking again as told: {left_open(ended)}")
             return
         before = self.shelf.at(number, stage.label)
         if before is None:
@@ -296,7 +299,7 @@ class _Runner:
         names: list[str] = []
         for number, stage in enumerate(self.pipeline.stages, 1):
             before = self.shelf.at(number, stage.label)
-            if isinstance(stage, Asker) and (before is None or before.record.get("open")):
+            if isinstance(stage, Asker) and (before is None or self._asks(before.record)):
                 names += stage.models()
         for name in dict.fromkeys(names):
             if (todo := self.serving.unserved.get(name)) is not None:
@@ -308,6 +311,9 @@ class _Runner:
         except NotSent as stop:
             # No room in the budget: what is in the store may still be all that is wanted.
             self.tell.say(f"nothing will be sent: {stop}")
+
+    def _asks(self, record: Mapping[str, Any]) -> bool:
+        return bool(record.get("open") or self.serving.asks_again(record))
 
     def _is_done(self, checkpoint: Checkpoint) -> None:
         record = checkpoint.record

@@ -27,12 +27,13 @@ from s1data.asking import (
     ask_in_rounds,
     read_prices,
 )
+from s1data.asking.again import AskedAgain, ended_so
 from s1data.asking.batching import Fallback
 from s1data.asking.known import Texts
 from s1data.asking.served import place
 from s1data.errors import BudgetError, RecipeError, RunError, nearest
 from s1data.estimating import Estimate, InJobs, estimate
-from s1data.models import POLICIES, ModelError, ModelSpec
+from s1data.models import POLICIES, ModelError, ModelSpec, Outcome
 from s1data.providers import DEFAULT_TIMEOUT, has_batches, open_batches, open_model
 from s1data.providers.connections import find_key
 from s1data.stage import Asker
@@ -72,6 +73,8 @@ class Means:
     """Models that have a batch mode are asked in jobs, at the price of it."""
     batch_fallback: Fallback = "stop"
     """What becomes of a job that expired, failed or is stuck: see `s1data.asking.Batching`."""
+    ask_again: Sequence[Outcome] = ()
+    """Replies that ended so before, which are no answers, are asked for once more."""
     rehearsal: bool = False
     """The endpoints are emulated: replies stay in the run, and everything says so."""
 
@@ -99,6 +102,7 @@ class Serving:
         own = home / REHEARSAL
         store = own / "replies" if means.rehearsal else (means.store or replies_home())
         self.store = ReplyStore(store, rehearsal=means.rehearsal, roll_bytes=means.roll_bytes)
+        self._shown = AskedAgain(self.store, means.ask_again) if means.ask_again else self.store
         self.jobs = self.store.home / "jobs"
         """Where batch jobs under way are written down."""
         self.spending_file = (own if means.rehearsal else home) / SPENDING
@@ -164,12 +168,16 @@ class Serving:
             stage,
             rows,
             self.specs,
-            self.store,
+            self._shown,
             {name: prices.get(spec) for name, spec in self.specs.items()},
             {name: self._limits(name) for name in self.specs},
             jobs,
             self.texts,
         )
+
+    def asks_again(self, record: Mapping[str, Any]) -> dict[str, int]:
+        """Replies that a stage used and that are to be asked for once more, by outcome."""
+        return ended_so(record, self.means.ask_again)
 
     def _limits(self, name: str) -> Limits:
         return self.means.limits.get(name) or self.means.limits.get("") or Limits()
@@ -241,7 +249,7 @@ class Serving:
             if counted or self.spending_file.is_file():
                 self._spending = Spending(self.spending_file, self.means.max_usd)
             session = Session(
-                self.served, self.store, self._spending, origin=self.origin, batch=self._batching()
+                self.served, self._shown, self._spending, origin=self.origin, batch=self._batching()
             )
             if session.unknown:
                 self._say(

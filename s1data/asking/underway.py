@@ -135,10 +135,14 @@ class Underway:
         """Where it is sure that no job was made, neither reservation nor record of it stays."""
         if self._unsure:
             return
+        await self._settled_at_nothing()
+        await asyncio.to_thread(self._record.end)
+
+    async def _settled_at_nothing(self) -> None:
+        """Gives the reservations back; before the record ends, which a kill in between leaves."""
         open_ = await self._session.purse.unsettled()
         pairs = [(item, 0.0) for item in self._items.values() if item in open_]
         await self._session.purse.settle_all(pairs)
-        await asyncio.to_thread(self._record.end)
 
     async def _waited_for(self, name: str) -> Ended:
         state = await self._watched(name, self._stuck_at())
@@ -198,7 +202,9 @@ class Underway:
                 name,
                 "is not known to the service (is the key that of the account that made it?)",
             )
-        # The service does not say what it charged: the reservations stay at their most.
+        if state is not JobState.GONE:
+            # It is over and has answered nothing. Of one that is not known nobody can say so.
+            await self._settled_at_nothing()
         await asyncio.to_thread(self._record.end)
         if fallback == "stop":
             self._stopped_for(

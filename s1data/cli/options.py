@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 if TYPE_CHECKING:
+    from s1data.models import Outcome
     from s1data.recipe import Pipeline
     from s1data.serving import Means
 
@@ -95,6 +96,8 @@ def spending_options(command: Command) -> Command:
                      help="Ask Gemini in batch jobs: half the price, within a day."),
         click.option("--batch-fallback", type=click.Choice(["stop", "wait", "online"]),
                      help="Where a job expired, failed or is stuck (stop; online costs double)."),
+        click.option("--ask-again", multiple=True, metavar="OUTCOME[,OUTCOME]",
+                     help="Ask once more what ended so before, as malformed or empty."),
         click.option("--store", type=Place(), metavar="DIR", help="The reply store to use."),
     )  # fmt: skip
     for option in reversed(options):
@@ -104,7 +107,7 @@ def spending_options(command: Command) -> Command:
 
 ASKING: Final = (
     "models", "max_usd", "no_price", "prices", "concurrency", "rpm", "tpm", "timeout", "batch",
-    "batch_fallback", "store",
+    "batch_fallback", "ask_again", "store",
 )  # fmt: skip
 
 
@@ -133,8 +136,25 @@ def means_of(given: Mapping[str, Any]) -> Means:
         timeout=given["timeout"] or DEFAULT_TIMEOUT,
         batch=given["batch"],
         batch_fallback=given["batch_fallback"] or "stop",
+        ask_again=_again(given["ask_again"]),
         store=None if given["store"] is None else Path(given["store"]),
     )
+
+
+def _again(given: tuple[str, ...]) -> tuple[Outcome, ...]:
+    """Outcomes that were named, each once; only those that are settled and no answers."""
+    from s1data.asking.again import AGAIN
+    from s1data.errors import nearest
+
+    found: list[Outcome] = []
+    for text in (one.strip() for texts in given for one in texts.split(",")):
+        if text not in AGAIN:
+            raise click.UsageError(
+                f"--ask-again {text}: wanted {', '.join(AGAIN)}{nearest(text, AGAIN)}; answers are "
+                "kept, and what got no reply is asked again in any case"
+            )
+        found.append(next(outcome for outcome in AGAIN if outcome == text))
+    return tuple(dict.fromkeys(found))
 
 
 def endpoints_of(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

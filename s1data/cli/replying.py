@@ -96,7 +96,8 @@ def list_command(
 def check_command(*, store: str | None, as_json: bool) -> int:
     """Read every byte of the store; name and set aside what is damaged.
 
-    Exit code 1 if anything is: only the replies in it are asked again.
+    Exit code 1 if anything is, or was before and still lies there: only the replies in it are
+    asked again. Remove what was set aside once you have seen it.
 
     \b
     Example:
@@ -116,9 +117,12 @@ def check_command(*, store: str | None, as_json: bool) -> int:
             f"{f'{len(found.damaged)} damaged' if found.damaged else 'all sound'}"
         )
         if found.set_aside:
-            click.echo(f"set aside in {home / 'damaged'}: {', '.join(found.set_aside)}")
+            click.echo(
+                f"set aside in {home / 'damaged'}: {', '.join(found.set_aside)}; their replies are "
+                "asked again where they are wanted: remove that folder once you have seen it"
+            )
     _warn(found.damaged)
-    return 1 if found.damaged else 0
+    return 1 if found.damaged or found.set_aside else 0
 
 
 @replies_group.command("compact")

@@ -24,6 +24,7 @@ from s1data.cli.options import (
 
 if TYPE_CHECKING:
     from s1data.emulator import Script
+    from s1data.planning import Plan
     from s1data.progress import Teller
     from s1data.recipe import Pipeline
     from s1data.run import Run
@@ -120,11 +121,12 @@ def plan_command(
     rehearse: bool,
     pilot: int | None,
     **asking: Any,  # noqa: ANN401 - as click hands over what `asking_options` declares
-) -> None:
+) -> int:
     """Say what a run would do and cost, and check it all.
 
     What is cached, what would run and why; requests, tokens, dollars and hours of what asks
-    models. Runs nothing, and spends nothing without --pilot, whose replies the run will use.
+    models. Runs nothing, and spends nothing without --pilot, whose replies the run will use. Exit
+    code 1 where a pilot was wanted and got no reply.
 
     \b
     Example:
@@ -145,7 +147,14 @@ def plan_command(
     )
     if as_json:
         print_json(found.as_dict())
-        return
+    else:
+        _tell_plan(found)
+    if found.failed:
+        sys.stderr.write(f"s1data: {found.failed}\n")
+    return 1 if found.failed else 0
+
+
+def _tell_plan(found: Plan) -> None:
     click.echo(f"{found.title} → {found.home}")
     for name, columns in found.unread.items():
         if columns:

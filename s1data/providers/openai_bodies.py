@@ -20,7 +20,6 @@ from s1data.providers.replies import (
     mapping,
     parsed,
     text,
-    wants_thoughts,
 )
 from s1data.providers.samples import seed_of
 
@@ -64,7 +63,7 @@ def read(body: str, request: Request, who: str) -> Told:
     message = mapping(choice.get("message"))
     content = text(message.get("content") if request.mode == "chat" else choice.get("text"))
     thinking, answer, where = _thoughts(message, content)
-    trace_kind = _trace_kind(message, thinking, answer, request)
+    trace_kind = _trace_kind(message, thinking, answer)
     decided, detail = _ended(finish, message, who)
     if decided is not None:
         outcome = decided
@@ -185,13 +184,12 @@ def _thoughts(message: dict[str, Any], content: str) -> tuple[str, str, str]:
     return "", content, ""
 
 
-def _trace_kind(message: dict[str, Any], thinking: str, answer: str, request: Request) -> TraceKind:
+def _trace_kind(message: dict[str, Any], thinking: str, answer: str) -> TraceKind:
     details = message.get("reasoning_details")
     kinds = [mapping(one).get("type") for one in details] if isinstance(details, list) else []
     if thinking:
         return TraceKind.SUMMARY if "reasoning.summary" in kinds else TraceKind.RAW
-    leaked = wants_thoughts(request) and leaks(answer)
-    return TraceKind.LEAKED if leaked else TraceKind.NONE
+    return TraceKind.LEAKED if leaks(answer) else TraceKind.NONE
 
 
 def _ended(finish: str, message: dict[str, Any], who: str) -> tuple[Outcome | None, str | None]:

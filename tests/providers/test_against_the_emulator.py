@@ -116,6 +116,13 @@ def test_a_persona_has_its_outcome_and_trace(persona, by_gemini, by_openai):
             assert "\\boxed{" in reply.answer
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_leaked_thinking_is_noticed_in_a_request_that_says_nothing_of_thinking(provider):
+    with Emulator(script(trace="leaked")) as server:
+        (reply,) = asked(server, request(provider, thinking=None))
+        assert (reply.outcome, reply.trace_kind) == (Outcome.LEAKED_THOUGHTS, LEAKED)
+
+
 @pytest.mark.parametrize(("fault", "by_gemini", "by_openai", "waits", "billed"), FAILURES)
 def test_a_failure_of_the_emulator_has_its_outcome_and_wait(
     fault, by_gemini, by_openai, waits, billed

@@ -1,6 +1,7 @@
 """Replies made elsewhere are stored once, served by a recipe, and go out again as one file."""
 
 import json
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -280,6 +281,10 @@ def test_the_commands_import_for_a_recipe_list_check_compact_and_export(tmp_path
     done = s1data("check")
     assert done.returncode == 1
     assert part.name in done.stderr
+    seen_before = s1data("check")
+    assert seen_before.returncode == 1
+    assert part.name in seen_before.stdout
+    shutil.rmtree(tmp_path / "cache" / "replies" / "damaged")
     assert s1data("check").returncode == 0
     again = s1data("import", source, "--recipe", "my.yaml", "--model", "teacher")
     assert "3 stored" in again.stdout
