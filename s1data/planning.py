@@ -214,9 +214,7 @@ def _asking(
                 stage, shown.select(shown_columns(stage)), batch=means.batch
             )
             said = "; ".join(filter(None, (said, stage.bound)))
-            line = Asking(
-                stage.label, shown.height, exact, tuple(estimates), said, failed, piloted
-            )
+            line = Asking(stage.label, shown.height, exact, tuple(estimates), said, failed, piloted)
             found.append(line)
         spent = serving.spent()["usd_at_most"]
     return tuple(found), spent

@@ -95,9 +95,10 @@ def spending_options(command: Command) -> Command:
         click.option("--batch", is_flag=True,
                      help="Ask Gemini in batch jobs: half the price, within a day."),
         click.option("--batch-fallback", type=click.Choice(["stop", "wait", "online"]),
-                     help="Where a job expired, failed or is stuck (stop; online costs double)."),
-        click.option("--ask-again", multiple=True, metavar="OUTCOME[,OUTCOME]",
-                     help="Ask once more what ended so before, as malformed or empty."),
+                     metavar="WHAT",
+                     help="A job that failed or is stuck: stop, wait, or online (double)."),
+        click.option("--ask-again", multiple=True, metavar="OUTCOME[,…]",
+                     help="Ask once more what ended so before: malformed, empty …"),
         click.option("--store", type=Place(), metavar="DIR", help="The reply store to use."),
     )  # fmt: skip
     for option in reversed(options):
