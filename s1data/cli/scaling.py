@@ -22,7 +22,7 @@ def _scale_options(command: Command) -> Command:
         click.option("--model", required=True, metavar="MODEL",
                      help="NAME@URL[,URL] behind openai_compatible: (completions)."),
         click.option("--out", required=True, type=Place(), metavar="DIR",
-                     help="Folder for samples, curve.json and curve.png."),
+                     help="Folder for samples and the curve; the same again resumes."),
         click.option("--max-thinking", "maxima", multiple=True, type=click.IntRange(min=0),
                      metavar="N", help="A budget: most thinking tokens; several too."),
         click.option("--waits", multiple=True, type=click.IntRange(min=0), metavar="N",
@@ -72,9 +72,7 @@ def scale_command(
     limit: int | None,
     **given: Any,  # noqa: ANN401 - settings of budgets and the model, and what it is asked with
 ) -> None:
-    """Force budgets of thinking on a model over FILE (id, question, answer) and draw the curve.
-
-    FILE is Parquet, JSONL or CSV. The same command resumes, and pays for no reply twice.
+    """Force budgets of thinking over FILE (id, question, answer: Parquet, JSONL, CSV); draw curves.
 
     \b
     Example:
