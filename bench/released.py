@@ -135,6 +135,9 @@ def main() -> None:
     parser.add_argument("run", nargs="?")
     parser.add_argument("--seeds", type=int, default=1_000)
     given = parser.parse_args()
+    if not (REAL / "s1k_selected.parquet").exists():
+        print("the released set is not here: put it in ../shared/data or set S1DATA_REAL")
+        return
     if given.run:
         cases = list(of_run(given.run))
     else:

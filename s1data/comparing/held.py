@@ -65,9 +65,10 @@ def held(run: Run, name: str, length_of: str) -> Held:
     ``length_of`` is what counts as the length of a row, as a selector's ``length_from``.
     """
     selector = populations.last_selector(run.pipeline)
-    rules = selector.preselect if isinstance(selector, Ordering) else ()
-    wanted = {"question", "source_type", "domain", "attempts", "traces"}
-    wanted |= {lengths.column(length_of)} | {n for rule in rules for n in rule.names()}
+    wanted = {"question", "source_type", "domain", "attempts", "traces", lengths.column(length_of)}
+    if isinstance(selector, Ordering):
+        wanted |= {name for rule in selector.preselect for name in rule.names()}
+        wanted |= {lengths.column(own)} if (own := selector.length()) else set()
     rows = _read(run, wanted)
     rows = rows.with_columns(
         key=question_keys(rows["question"]),

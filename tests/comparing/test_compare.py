@@ -236,6 +236,19 @@ def test_tokens_and_hours_are_those_of_the_rows(tmp_path):
     assert found["gpu_hours"] == round(30 * 6.93 / 1000, 2)
 
 
+def test_each_run_preselects_by_its_own_length_whatever_is_compared_as_length(runs, tmp_path):
+    rule = "{source_type: [contest], length_over: 64}"
+    keep = f"keep_s1: {{as: keep, n: 30, length_from: question, preselect: [{rule}]}}"
+    other = Pipeline.from_yaml(RECIPE.replace("KEEP", keep), "x.yaml").run(
+        tmp_path / "other", inputs=given(pool())
+    )
+    said = compare([runs["s1"], other], seed_count=0)
+    assert said.length_of == "size"
+    chosen = other.selected
+    met = (chosen["source_type"] == "contest") & (chosen["question"].str.len_chars() > 64)
+    assert line(said.sets, set="other")["preselected"] == met.sum() > 0
+
+
 def test_a_pushed_folder_is_its_run(tmp_path):
     made = pushable.run(tmp_path / "pool", tmp_path / "run")
     stage(made, tmp_path / "pushed")
