@@ -25,6 +25,7 @@ HISTOGRAMS: Final = {
     "question_chars": ("Length of the question", "characters"),
     "solution_chars": ("Length of the solution", "characters"),
     "trace_tokens": ("Length of the thinking", "tokens"),
+    "trace_chars": ("Length of thinking whose tokens nobody counted", "characters"),
 }
 _STYLE: Final[Any] = {
     "font.family": "sans-serif", "font.size": 9, "svg.fonttype": "none",
@@ -55,7 +56,13 @@ def figure(width: float = 4.2, height: float = 2.4) -> tuple[Figure, Axes]:
 
 def histogram(found: Mapping[str, Any], unit: str) -> Figure:
     """Lengths before and after, as shares of all, over bins that grow by a factor."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+    from matplotlib.ticker import (
+        FuncFormatter,
+        LogLocator,
+        MaxNLocator,
+        NullFormatter,
+        PercentFormatter,
+    )
 
     made, axes = figure()
     edges = found["edges"]
@@ -73,7 +80,8 @@ def histogram(found: Mapping[str, Any], unit: str) -> Figure:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(which="both", length=0)
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.yaxis.grid(visible=True, color=COLOURS["line"], linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_xlabel(unit)

@@ -26,6 +26,7 @@ def of(facts: Facts) -> dict[str, Any]:
         "question_chars": lengths(rows, pl.col("question").str.len_chars()),
         "solution_chars": lengths(rows, pl.col("solution").str.len_chars()),
         "trace_tokens": _trace_tokens(rows),
+        "trace_chars": _trace_chars(facts),
         "difficulty": difficulty(rows),
     }
     return {name: found for name, found in said.items() if found}
@@ -82,6 +83,26 @@ def _trace_tokens(rows: pl.DataFrame) -> dict[str, Any]:
     each = _items(rows, "traces").select("outcome", tokens="thinking_tokens")
     each = each.filter(pl.col("tokens") > 0)
     return histogram(each["tokens"], each.filter(outcome="selected")["tokens"])
+
+
+def _trace_chars(facts: Facts) -> dict[str, Any]:
+    """Of traces that came without counts of tokens, as far as their texts are in the run."""
+    rows = facts.rows
+    files = [c.path("texts") for c in facts.checkpoints if c.has("texts")]
+    if "traces" not in rows.columns or not files:
+        return {}
+    uncounted = _items(rows, "traces").filter(pl.col("thinking_tokens").is_null())
+    sizes = pl.concat(
+        [
+            pl.scan_parquet(path, glob=False).select(
+                "reply_key", chars=pl.col("thinking").str.len_chars()
+            )
+            for path in files
+        ]
+    )
+    known = sizes.filter(pl.col("chars") > 0).unique("reply_key").collect()
+    each = uncounted.select("outcome", "reply_key").join(known, "reply_key")
+    return histogram(each["chars"], each.filter(outcome="selected")["chars"])
 
 
 def difficulty(rows: pl.DataFrame) -> list[dict[str, Any]]:

@@ -29,7 +29,7 @@ class Facts:
     """The reading's and each stage's, in order."""
     rows: pl.DataFrame
     """One line per ledger line, in row order: the ledger's columns, `TEXTS`, and every column that
-    a stage added, as the last stage left it; null where a row left before."""
+    a source brought or a stage added, as the last stage left it; null where a row left before."""
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def read(run: Run) -> Facts:
             "gone; run the recipe again, which makes it anew"
         )
     rows = checkpoints[0].read("rows")
-    kept = [c for c in TEXTS if c in rows.columns]
+    kept = [c for c in rows.columns if c != "priority" and c not in ledger.columns]
     whole = _joined(ledger, rows.select("row", *kept))
     for checkpoint in checkpoints[1:]:
         if checkpoint.has("columns"):

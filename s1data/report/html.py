@@ -23,8 +23,8 @@ MOST_BYTES: Final = 55_000_000
 """Room for the packed rows; the page itself takes less than a megabyte beside it."""
 SCRIPTS: Final = ("data.js", "text.js", "rows.js", "detail.js", "map.js", "start.js")
 _FILTERS: Final = (
-    shown.plain, shown.n, shown.share, shown.usd, shown.seconds, shown.when, shown.words,
-    shown.cell, shown.content,
+    shown.plain, shown.breaking, shown.n, shown.share, shown.usd, shown.seconds, shown.when,
+    shown.words, shown.cell, shown.content,
 )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def render(found: facts.Facts, most_bytes: int = MOST_BYTES, others: Sequence[Ru
     style = _page("report.css")
     context = {
         "s": said,
-        "sections": _sections(said),
+        "sections": _sections(said, found),
         "description": found.run.pipeline.description,
         "recipe": found.run.pipeline.to_yaml(),
         "whole": said["rows"]["read"] or 1,
@@ -141,7 +141,7 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(raw).decode()}'"
 
 
-def _sections(said: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _sections(said: Mapping[str, Any], found: facts.Facts) -> list[tuple[str, str]]:
     """The sections that this run has something to show in."""
     every = [
         ("overview", "Overview", True),
@@ -152,7 +152,7 @@ def _sections(said: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("grading", "Grading", said["grading"]),
         ("models", "Models", said["models"]),
         ("beside", "Beside", said["beside"]),
-        ("map", "Map", True),
+        ("map", "Map", "embedding" in found.rows.columns),
         ("rows", "Rows", True),
         ("provenance", "Provenance", True),
     ]
@@ -183,7 +183,10 @@ def _held(packed: payload.Payload) -> str:
     """Which rows stand in the file in full, in words."""
     rest = sum(packed.rows.values()) - sum(packed.in_full.values())
     if not rest:
-        return f"All {sum(packed.rows.values()):,} rows are in this file with their full texts."
+        every = sum(packed.rows.values())
+        if every == 1:
+            return "The row is in this file with its full texts."
+        return f"All {every:,} rows are in this file with their full texts."
     parts = [
         f"{packed.in_full.get(o, 0):,} of {packed.rows.get(o, 0):,} {o}"
         for o in ("selected", "dropped")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
+
+from markupsafe import Markup, escape
 
 _LEFT_ALONE: Final = "\n\t\r\u200c\u200d"  # joiners belong to scripts and to emoji
 
@@ -16,6 +19,11 @@ def plain(text: object) -> str:
     if said.isascii() and said.isprintable():
         return said
     return "".join(f"[U+{ord(c):04X}]" if c not in _LEFT_ALONE and _hidden(c) else c for c in said)
+
+
+def breaking(text: object) -> Markup:
+    """`plain`, for a page: a line may end behind a slash, a stroke or an underscore."""
+    return Markup(re.sub(r"([/_-]+)(?=\w)", r"\1<wbr>", str(escape(plain(text)))))  # noqa: S704
 
 
 def _hidden(character: str) -> bool:

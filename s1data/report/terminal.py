@@ -25,8 +25,9 @@ def show(said: Mapping[str, Any], console: Console) -> None:
     cost = "" if said["usd"] is None else f", {shown.usd(said['usd'])} for models"
     console.print(Text(visible(said["title"], 400), style="bold"))
     console.print(f"version {said['version']}, {kind}, finished {shown.when(said['finished'])}")
+    read = "1 row" if rows["read"] == 1 else f"{shown.n(rows['read'])} rows"
     console.print(
-        f"{shown.n(rows['read'])} rows read, {shown.n(rows['selected'])} selected{asked}, "
+        f"{read} read, {shown.n(rows['selected'])} selected{asked}, "
         f"{shown.n(rows['dropped'])} dropped, {shown.seconds(said['stage_seconds'])}{cost}"
     )
     for one in _tables(said):
@@ -144,7 +145,10 @@ def table(title: str, heads: Sequence[str], lines: Sequence[Sequence[object]]) -
     for place, head in enumerate(heads):
         number = place > 0 and all(isinstance(line[place], int | float | None) for line in lines)
         share = head.strip() in ("share", "seconds")
-        made.add_column(head.strip(), justify="right" if number or share else "left")
+        # A name that is cut cannot be told from another: it goes on in the next line.
+        made.add_column(
+            head.strip(), justify="right" if number or share else "left", overflow="fold"
+        )
     for line in lines:
         cells = [
             shown.n(v) if isinstance(v, int | float) else visible(str(v or ""), 80) for v in line

@@ -1,5 +1,6 @@
 """The figures behind page, tables, JSON and pictures: they are those of the ledger."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from s1data import cli
 from s1data.errors import RunError
+from s1data.recipe import Pipeline
 from s1data.report import charts, facts, html, overlap, payload, projection, shown, summary
 from s1data.run import Run
 from tests.report import planted
@@ -97,6 +99,48 @@ def test_every_length_is_in_a_bin(said, found):
     assert sum(chars["after"]) == 40
     tokens = said["distributions"]["trace_tokens"]
     assert sum(tokens["before"]) == found.rows["traces"].list.len().sum()
+
+
+def test_thinking_without_counted_tokens_is_measured_in_characters(tmp_path):
+    questions = [planted.plain(i) for i in range(4)]
+    traces = pl.DataFrame(
+        [(q, "t", "so " * (n + 1), "4") for n, q in enumerate(questions)],
+        schema=["question", "model", "thinking", "answer"],
+        orient="row",
+    )
+    recipe = (
+        "name: told\nversion: 2026.11.0\nsources: [{name: pool, columns: {domain: kind}}]\n"
+        "inputs: {traces: {}}\nstages: [add_recorded_traces: {from: traces}, keep_random: {n: 2}]\n"
+    )
+    pool = pl.DataFrame({"question": questions, "kind": ["a", "a", "a", "b"]})
+    run = Pipeline.from_yaml(recipe).run(tmp_path / "r", inputs={"pool": pool, "traces": traces})
+    said = summary.of(facts.read(run))["distributions"]
+    assert "trace_tokens" not in said
+    assert sum(said["trace_chars"]["before"]) == 4
+    assert said["trace_chars"]["median_before"] == 7.5
+    assert sum(said["trace_chars"]["after"]) == 2
+    names = {line["name"]: line["before"] for line in said["domain"]}
+    assert names == {"a": 3, "b": 1}, "a domain that the pool brings counts too"
+    page = html.write(run).read_text(encoding="utf-8")
+    assert 'id="map"' not in page, "nothing was embedded"
+
+
+@pytest.mark.parametrize("width", [60, 200])
+def test_no_name_is_cut_in_a_terminal(run, tmp_path, capsys, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    code, out, _ = call("report", str(run.path), "--out", str(tmp_path / "p.html"), capsys=capsys)
+    assert code in (0, None)
+    assert "…" not in out
+    tables, _ = out.split("open in a browser")
+    assert max(map(len, tables.splitlines())) <= width
+
+
+def test_shares_on_an_axis_are_what_they_say(said):
+    svg = charts.svg(charts.histogram(said["distributions"]["question_chars"], "x"), "x").decode()
+    marks = [float(m) for m in re.findall(r">([\d.]+)%<", svg)]
+    steps = {round(b - a, 6) for a, b in itertools.pairwise(marks)}
+    assert len(marks) > 2
+    assert len(steps) == 1
 
 
 def test_difficulty_and_grading_count_every_attempt(said):
@@ -330,15 +374,13 @@ def test_other_runs_stand_beside(run, tmp_path):
 @pytest.mark.parametrize(
     ("questions", "stage", "words"),
     [
-        ([], "drop_duplicates", "No stage of this recipe embeds"),
+        ([], "drop_duplicates", "run report"),
         ([None, " "], "drop_duplicates", "no question"),
         (["the same"] * 6, "add_embedding: {encoder: tfidf-svd, dimensions: 2}", "the same vector"),
         (["one", "two"], "add_embedding: {encoder: tfidf-svd, dimensions: 2}", "too few for a map"),
     ],
 )
 def test_a_run_with_next_to_nothing_in_it_has_a_report(tmp_path, questions, stage, words):
-    from s1data.recipe import Pipeline
-
     recipe = f"name: bare\nversion: 2026.11.0\nsources: [{{name: pool}}]\nstages:\n  - {stage}\n"
     frame = pl.DataFrame({"question": questions}, schema={"question": pl.String})
     run = Pipeline.from_yaml(recipe).run(tmp_path / "run", inputs={"pool": frame})

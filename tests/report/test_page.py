@@ -206,6 +206,49 @@ def test_a_selected_row_opens_with_its_trace_and_formulas(opened, run):
     assert len(dialog.inner_text()) > long
 
 
+@pytest.mark.parametrize("address", ["#row=99999", "#row=-1", "#row=", "#id=nosuch", "#id=ffff00"])
+def test_an_address_of_no_row_says_so(opened, address):
+    page = opened(address)
+    assert "There is no such row" in page.locator("#row").inner_text()
+    page.keyboard.press("Escape")
+    assert not page.locator("#row").is_visible()
+
+
+def test_an_address_that_filters_by_what_no_row_has_finds_none(opened):
+    page = opened("#rows?reason=nosuch")
+    page.wait_for_selector("html:not([data-searching])")
+    assert page.locator("#found").inner_text() == "No row has the reason nosuch."
+    assert page.locator(".line").count() == 0
+    page.fill("#q", "ann")
+    assert found(page) > 0
+
+
+def test_first_digits_of_an_id_open_its_row(opened, run):
+    wanted = run.selected["id"][7]
+    page = opened(f"#id={wanted[:12]}")
+    assert wanted in page.locator("#row-name").inner_text()
+
+
+def test_from_the_search_box_the_keys_of_the_list_work(opened):
+    page = opened()
+    page.keyboard.press("/")
+    page.keyboard.type("pears")
+    found(page)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "#row=" in url)
+    assert page.locator("#line-1").get_attribute("aria-selected") == "true"
+
+
+def test_what_a_formula_may_not_do_stands_as_it_was_written(opened, run):
+    row = run.ledger.filter(id=planted_id("tex"))["row"][0]
+    page = opened(f"#row={row}")
+    page.locator("#row .text").first.wait_for()
+    page.wait_for_timeout(150)
+    assert planted.HOSTILE["tex"] in page.locator("#row .text").first.inner_text()
+
+
 def test_contamination_is_marked_where_it_stands(opened, run):
     row = run.ledger.filter(reason="in_benchmark")["row"][0]
     page = opened(f"#row={row}")

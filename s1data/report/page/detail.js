@@ -19,6 +19,16 @@ async function open(row) {
   void typeset();
 }
 
+/* An address that leads nowhere is said, not passed over. */
+function missing(wanted) {
+  const dialog = byId("row");
+  const close = make("button", { type: "button", "aria-label": "Close", onclick: () => dialog.close() }, "✕");
+  const name = make("h2", { id: "row-name" }, "There is no such row in this run.");
+  opened = null;
+  dialog.replaceChildren(make("div", { class: "head" }, name, close), make("div", { class: "body" }, make("p", {}, "The address asks for ", make("code", {}, ...visible(wanted.slice(0, 80))), ".")));
+  if (!dialog.open) dialog.showModal();
+}
+
 function head(row) {
   const { core } = explorer;
   const fate = fateOf(row);

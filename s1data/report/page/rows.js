@@ -1,7 +1,7 @@
 /* The explorer: filters and search over every row, a list that holds only the lines in view. */
 const ROW_HEIGHT = 56;
 const FIELDS = ["q", "outcome", "stage", "reason", "source", "domain"];
-const explorer = { core: null, texts: [], lower: [], found: [], at: -1, turn: 0, loaded: 0 };
+const explorer = { core: null, texts: [], lower: [], found: [], at: -1, turn: 0, loaded: 0, unknown: "" };
 
 const idOf = (row) => explorer.core.ids.slice(row * 16, row * 16 + 16).trim();
 const fateOf = (row) => explorer.core.fates[explorer.core.fate[row]];
@@ -18,6 +18,13 @@ async function startRows() {
   byId("filters").addEventListener("reset", () => setTimeout(() => (remember(), void search())));
   byId("list").addEventListener("scroll", draw, { passive: true });
   byId("list").addEventListener("keydown", keys);
+  byId("q").addEventListener("keydown", (event) => {
+    if (!["ArrowDown", "ArrowUp", "Enter"].includes(event.key) || event.isComposing) return;
+    byId("list").focus({ preventScroll: true });
+    if (event.key === "ArrowDown") choose(explorer.at); /* the first found, not the one behind it */
+    else keys(event);
+    event.preventDefault();
+  });
   new ResizeObserver(draw).observe(byId("list"));
   follow();
   await search();
@@ -51,7 +58,7 @@ async function search() {
   const domain = want.domain ? core.domains.indexOf(want.domain) : null;
   const found = [];
   let until = performance.now() + SLICE;
-  for (let row = 0; row < core.rows; row += 1) {
+  for (let row = 0; row < core.rows && !explorer.unknown; row += 1) {
     if (fates[core.fate[row]] && (source === null || core.source[row] === source) && (domain === null || core.domain[row] === domain) && (!terms.length || matches(row, terms))) found.push(row);
     if ((row & 255) === 0 && performance.now() > until) {
       await breath();
@@ -65,7 +72,7 @@ async function search() {
   explorer.at = found.length ? 0 : -1;
   byId("list").scrollTop = 0;
   const still = explorer.loaded < 1 ? ` Texts are being unpacked (${Math.round(explorer.loaded * 100)} %) and searched when they are there.` : "";
-  byId("found").textContent = `${number.format(found.length)} of ${count(core.rows, "row")}${still}`;
+  byId("found").textContent = explorer.unknown || `${number.format(found.length)} of ${count(core.rows, "row")}${still}`;
   draw();
 }
 
@@ -122,6 +129,7 @@ function keys(event) {
 
 /* Filters stand in the address, so that a view can be linked to. */
 function remember() {
+  explorer.unknown = "";
   const given = FIELDS.map((field) => [field, byId(field).value]).filter(([, value]) => value);
   const query = new URLSearchParams(given).toString();
   history.replaceState(null, "", query ? `#rows?${query}` : "#rows");
@@ -129,19 +137,29 @@ function remember() {
 
 function follow() {
   const [name, query] = location.hash.slice(1).split("?");
-  const link = /^(row|id)=([0-9a-f]{1,16})$/.exec(name);
+  const link = /^(row|id)=(.*)$/.exec(name);
   if (link) {
-    const row = link[1] === "row" ? Number(link[2]) : Math.floor(explorer.core.ids.indexOf(link[2]) / 16);
+    const row = link[1] === "id" ? rowOf(link[2]) : /^\d+$/.test(link[2]) ? Number(link[2]) : -1;
     if (row >= 0 && row < explorer.core.rows) open(row);
-    else spoken("There is no such row in this run.");
+    else missing(link[0]);
     return false;
   }
   if (byId("row").open) byId("row").close();
   if (name !== "rows" || query === undefined) return false;
   const given = new URLSearchParams(query);
   for (const field of FIELDS) byId(field).value = given.get(field) ?? "";
+  const unknown = FIELDS.filter((field) => given.get(field) && byId(field).value !== given.get(field));
+  explorer.unknown = unknown.map((field) => `No row has the ${field} ${given.get(field).slice(0, 80)}.`).join(" ");
   byId("rows").scrollIntoView();
   return true;
+}
+
+/* The row with that id, or whose id begins so. */
+function rowOf(id) {
+  if (!/^[0-9a-f]{1,16}$/.test(id)) return -1;
+  const { ids, rows } = explorer.core;
+  for (let row = 0; row < rows; row += 1) if (ids.startsWith(id, row * 16)) return row;
+  return -1;
 }
 
 const spoken = (text) => (byId("spoken").textContent = text);
