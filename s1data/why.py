@@ -203,6 +203,8 @@ def _past(
         chosen = line["reason"][0] is None
         words, settings = said(stage, line["reason"][0], line["evidence"][0])
         fate = "selected" if chosen else "dropped"
+        if chosen and stage.reserve:
+            words = _in_reserve(_line(checkpoint, "columns", number)) + words
         reason = line["reason"][0]
         unsure = not chosen and settings is None and reason not in stage.edit_reasons
         unknown = "no setting is known with which it would be kept" if unsure else ""
@@ -215,6 +217,11 @@ def _past(
         words, settings = said(stage, line["reason"][0], line["evidence"][0])
         return Step(label, "dropped", words, line["reason"][0], settings), row
     return Step(label, "not known"), row
+
+
+def _in_reserve(line: pl.DataFrame) -> str:
+    stands = line.get_column("selection").to_list()[0] if line.height else None
+    return f"for the reserve, at place {stands['place']}: " if stands and stands["reserve"] else ""
 
 
 def _kept(

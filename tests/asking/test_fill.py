@@ -118,7 +118,9 @@ def test_every_row_of_the_reserve_says_why_it_is_not_in_the_set(tmp_path):
         assert told["other"] in ids.values()
         assert f"({', '.join(told['why_not'])}); in its place: {told['other']}" in str(way)
     spare = done.ledger.filter(reason="not_needed")["row"][0]
-    assert f"{N} of {N} rows were accepted without it" in str(done.why(row=spare)[0])
+    said = str(done.why(row=spare)[0])
+    assert f"{N} of {N} rows were accepted without it" in said
+    assert "shortlist                selected: for the reserve, at place " in said
 
 
 def test_a_reserve_that_is_used_up_is_said_with_how_many_are_missing(tmp_path):
