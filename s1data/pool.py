@@ -144,14 +144,15 @@ SELECTION: Final = pl.Struct(
     {
         "place": pl.UInt32,
         "reserve": pl.Boolean,
+        "wanted": pl.UInt32,
         "groups": pl.List(pl.Struct({"group": pl.String, "least": pl.UInt32, "most": pl.UInt32})),
     }
 )
 """Where a row stands in the order of a selector with a reserve; see `Selector.reserve`.
 
 ``place`` is from 1: first those chosen, by rank, then the reserve, in the order in which it steps
-in. ``groups`` are those of the quotas that the row is of, with the least and the most rows of each
-(null: no bound).
+in. ``wanted`` is how many were chosen. ``groups`` are those of the quotas that the row is of,
+with the least and the most rows of each (null: no bound).
 """
 
 FILLING: Final = pl.Struct({"accepted": pl.Boolean, "why_not": pl.List(pl.String)})

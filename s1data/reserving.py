@@ -38,6 +38,7 @@ def selection(
         {
             "place": place,
             "reserve": place > len(chosen),
+            "wanted": len(chosen),
             "groups": [
                 {"group": limit.said(group), "least": int(limit.least[group]), "most": most}
                 for limit in limits

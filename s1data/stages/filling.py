@@ -167,12 +167,12 @@ class DropUnfilled(GlobalFilter):
         rows = engine.collect(keys).sort("id", "row")
         states = _states(rows)
         said = _figures(states)
-        counted = [pl.lit(said[name], pl.UInt32).alias(name) for name in ("wanted", "accepted")]
+        accepted = pl.lit(said["accepted"], pl.UInt32).alias("accepted")
         other = rows.get_column("id").gather(states.get_column("stand_in"))
         return (
             rows.select("row")
             .hstack(states.drop("stand_in"))
-            .with_columns(other.alias("other"), *counted)
+            .with_columns(other.alias("other"), accepted)
             .sort("row")
         )
 
@@ -213,13 +213,14 @@ def _states(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col(_CHOICE).struct.field("reserve"),
         pl.col("filling").struct.field("why_not"),
         pl.col("filling").struct.field("accepted").alias("taught"),
+        pl.lit(set_.wanted, pl.UInt32).alias("wanted"),
     )
 
 
 def _figures(states: pl.DataFrame) -> dict[str, Any]:
     """Rows wanted, accepted and missing, with the reason; those taught, and what they lacked."""
     reason, reserve = states.get_column("reason"), states.get_column("reserve")
-    wanted = int((~reserve).sum() or 0)
+    wanted = int(states["wanted"][0]) if states.height else 0
     accepted = int(reason.is_null().sum())
     left = int((reserve & (reason == "not_needed")).sum() or 0)
     why = ""

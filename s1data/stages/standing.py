@@ -4,7 +4,8 @@ One pure function of where rows stand and of which were accepted. A row without 
 leaves a hole. Holes are filled in the order in which they came about: those of the chosen rows by
 place, then those that stand-ins leave. Each goes to the first row of the reserve that keeps every
 quota, as an erratum's does (`s1data.editing`). A hole that no row fits stays open and keeps its
-place in the quotas.
+place in the quotas. A chosen row that a filter dropped meanwhile is a hole too, the first to be
+filled.
 """
 
 from __future__ import annotations
@@ -40,8 +41,15 @@ def standing(
     chosen = [row for _, row, s in placed if not s["reserve"]]
     reserve = [row for _, row, s in placed if s["reserve"]]
     counts = Counter(group for row in chosen for group in of[row])
-    set_ = Standing(len(chosen))
+    set_ = Standing(max((s["wanted"] for _, _, s in placed), default=0))
     queue = deque(chosen)
+    for _ in range(set_.wanted - len(chosen)):
+        came = next((one for one in reserve if _fits({}, of[one], counts)), None)
+        if came is None:
+            break
+        reserve.remove(came)
+        counts.update(of[came].keys())
+        queue.append(came)
     while queue:
         row = queue.popleft()
         if accepted[row] is not False:

@@ -212,6 +212,18 @@ def test_fill_without_a_reserve_is_refused_before_anything_runs(tmp_path):
         run(tmp_path / "run", RECIPE.replace(f"reserve: {RESERVE}, ", ""), rehearse=True)
 
 
+def test_a_row_that_a_filter_drops_before_the_teaching_leaves_no_hole_either(tmp_path):
+    with_filter = RECIPE.replace("  - fill:", "  - drop_incomplete: {needs: [answer]}\n  - fill:")
+    frame = POOL.with_columns(
+        answer=pl.when(pl.int_range(pl.len()) % 7 == 0).then(None).otherwise("answer")
+    )
+    with Emulator(script(), answers=POOL) as server:
+        done = run(tmp_path / "run", with_filter, frame, means=means(server))
+    assert done.ledger.filter(reason="missing_value").height > 0
+    assert done.selected.height == N
+    assert dict(done.selected["subject"].value_counts().iter_rows()) == {"odd": 12, "even": 8}
+
+
 GROUPS = st.lists(st.sampled_from("ab"), min_size=1, max_size=14)
 
 
@@ -224,6 +236,7 @@ def test_no_quota_is_ever_left_and_waves_end_where_all_at_once_does(groups, n, d
         {
             "place": at + 1,
             "reserve": at >= n,
+            "wanted": n,
             "groups": [
                 {"group": g, "least": counts[g] if fixed else 0, "most": counts[g] + (not fixed)}
             ],

@@ -120,7 +120,7 @@ def _selection(place, rng):
     if rng.random() < 0.2:
         return None
     groups = [{"group": f"part {rng.choice('ab')}", "least": 30, "most": 200}]
-    return {"place": place + 1, "reserve": place > 150, "groups": groups}
+    return {"place": place + 1, "reserve": place > 150, "wanted": 130, "groups": groups}
 
 
 def _filling(rng):

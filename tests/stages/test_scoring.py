@@ -20,7 +20,7 @@ from s1data.errors import RecipeError
 from s1data.serving import Means
 from s1data.stages.scoring import steps_of
 
-HOLDS = 600
+HOLDS = 2600
 """Tokens of the tiny model, each a byte."""
 TEXTS = [
     "Two and two.\n\nCount them: one, two, three, four.\n\n\nSo it is 4.",
@@ -147,9 +147,12 @@ def server(tiny):
 
 
 def test_served_and_loaded_here_a_model_gives_the_same_scores(tmp_path, tiny, server):
-    _, served = scored(tmp_path / "served", url=server[0])
-    _, here = scored(tmp_path / "here", provider="transformers", model=tiny[0])
-    for one, two, text in zip(served, here, TEXTS, strict=True):
+    long = "It goes on, and on.\n\n" * 110 + "Done."  # read in three chunks here
+    texts = [*TEXTS[:2], long]
+    frame = POOL.with_columns(solution=pl.Series(texts))
+    _, served = scored(tmp_path / "served", frame, url=server[0])
+    _, here = scored(tmp_path / "here", frame, provider="transformers", model=tiny[0])
+    for one, two, text in zip(served, here, texts, strict=True):
         assert one["outcome"] == two["outcome"] == "ok"
         assert (one["tokens"], one["steps"]) == (two["tokens"], two["steps"])
         assert one["tokens"] == len(text)
