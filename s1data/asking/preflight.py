@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
+from s1data.asking.purse import Item, Purse
 from s1data.asking.served import Served
-from s1data.models import ModelError
+from s1data.models import ModelError, Request
 
 
 async def preflight(served: Sequence[Served]) -> None:
@@ -30,3 +32,31 @@ async def _check(served: Served) -> ModelError | None:
         message = f"model {served.name}: {error}"
         return ModelError(message, error.outcome, error.retry_after)
     return None
+
+
+async def within_budget(served: Sequence[Served], purse: Purse) -> None:
+    """As `preflight`, with what the tiny requests can cost reserved before, and counted as paid.
+
+    What they cost is not told, and less than it can be is not known.
+    """
+    tiny = [(one.price, asked) for one in served if one.price for asked in one.model.tiny()]
+    if not tiny:
+        return await preflight(served)
+    # One reservation for all: a second one would wait for the first to be settled. Room for the
+    # least that a row can cost is in it: a check that no row can follow is money for nothing.
+    most = sum(price.maximum(asked) for price, asked in tiny)
+    least = min(_least(one) for one in served)
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    item = Item(f"check-{tiny[0][1].key}", now, most + least)
+    await purse.reserve(item)
+    try:
+        await preflight(served)
+    finally:
+        await purse.settle(item, most)
+
+
+def _least(served: Served) -> float:
+    """The least that must be reserved for any request to a model."""
+    if served.price is None:
+        return 0.0
+    return served.price.maximum(Request(**dict(served.spec), prompt="?"))

@@ -1,41 +1,33 @@
-"""One run's way to its models: look up, claim, reserve, send, try again, keep, settle.
+"""One run's way to its models: look up, claim, send, wait for others, stop.
 
 A request that has a reply in the store is never sent. One that another row, or another process, is
-asking right now is waited for. What is sent has its reservation on disk before, and its reply on
-disk before anyone is told of it. A `Stop` (wrong key, the day's quota, the budget, Ctrl-C, a server
-that no longer answers) ends the sending for the whole run; what is in flight is still taken in.
+asking right now is waited for. How one request is sent is in `s1data.asking.sending`. A `Stop`
+(wrong key, the day's quota, the budget, Ctrl-C, a server that no longer answers) ends the sending
+for the whole run; what is in flight is still taken in.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from s1data.asking.batching import Batching
 from s1data.asking.jobs import ask_in_jobs
 from s1data.asking.looping import Loop
-from s1data.asking.preflight import preflight
-from s1data.asking.purse import Item, Purse, reconcile
-from s1data.asking.retrying import Backoff, retry
+from s1data.asking.preflight import within_budget
+from s1data.asking.purse import Purse, reconcile
+from s1data.asking.retrying import Backoff
 from s1data.asking.seams import Budget, Store
+from s1data.asking.sending import Answer, Sender
 from s1data.asking.served import Line, Served, place
-from s1data.asking.stopping import NotSent, Reason, Stop, stop_for
-from s1data.asking.together import Together
-from s1data.errors import S1DataError, StageError
-from s1data.models import POLICIES, ModelError, Outcome, Reply, Request
+from s1data.asking.stopping import NotSent, Reason, Stop
+from s1data.errors import StageError
+from s1data.models import ModelError, Outcome, Reply, Request
 from s1data.store.jobs import end_answered
 
 T = TypeVar("T")
-
-Answer: TypeAlias = Reply | ModelError | NotSent
-
-IN_A_ROW: Final = 20
-"""So many requests given up, or refused, with no reply between them: the server is not serving."""
 
 _UNFIT: Final[dict[Outcome, Reason]] = {Outcome.AUTH: "auth", Outcome.NOT_FOUND: "not_found"}
 
@@ -68,7 +60,7 @@ class Session:
         self._asking: dict[str, asyncio.Future[Answer]] = {}
         self._stopping = asyncio.Event()
         self.purse = Purse(budget, self.stop)
-        self._keeping = Together[Reply](self._put)
+        self._sender = Sender(self)
         self.got: set[str] = set()
         """Keys whose replies this session sent for."""
         self.stopped: Stop | None = None
@@ -226,7 +218,7 @@ class Session:
         return await self.look_up(keys)
 
     async def _gather(self, requests: Sequence[Request]) -> dict[str, Answer]:
-        tasks = [asyncio.create_task(self._answer(request)) for request in requests]
+        tasks = [asyncio.create_task(self._sender.answer(request)) for request in requests]
         try:
             answers = await asyncio.gather(*tasks)
         finally:
@@ -236,133 +228,9 @@ class Session:
                 await asyncio.gather(*left, return_exceptions=True)
         return {request.key: got for request, got in zip(requests, answers, strict=True)}
 
-    async def _answer(self, request: Request) -> Answer:
-        line = self._lines.get(place(request))
-        if line is None:
-            return NotSent(_unserved(request))
-        if not request.prompt.strip() and request.score is None:
-            return self._made(request, Outcome.BAD_REQUEST, "the prompt is blank: it was not sent")
-        sends: list[str] = []
-        try:
-            if self.stopped is not None:
-                return NotSent(self.stopped)
-            # All of them before the first: nobody pays solvers for a run whose teacher has no key.
-            if not line.fit:
-                await self.checked()
-            reply = await retry(
-                lambda: self._send(line, request, sends), request.key, self.backoff, self.sleep
-            )
-            if POLICIES[reply.outcome].sends > 1:  # tried often enough: now it is kept
-                await self.keep(line, reply)
-        except NotSent as stopped:
-            return stopped
-        except ModelError as error:
-            return await self._ended(line, request, error, len(sends))
-        except (S1DataError, OSError) as error:
-            # What cannot be kept must not be paid for.
-            self.stop(Stop("failed", str(error)))
-            raise
-        return replace(
-            reply, raw=None, request=None
-        )  # they are in the store; nobody here reads them
-
-    async def _send(self, line: Line, request: Request, sends: list[str]) -> Reply:
-        """Sends once: reserve, send, keep, settle."""
-        # Four bytes a token is what English text has; the true count follows with the reply.
-        tokens = len(request.prompt) // 4 + 1
-        if not await line.enter(tokens):
-            raise NotSent(self._why())
-        try:
-            most = line.served.price.maximum(request) if line.served.price else 0.0
-            now = datetime.now(UTC).isoformat(timespec="microseconds")
-            item = Item(request.key, now, most)
-            await self.purse.reserve(item)
-            if self.stopped is not None:
-                await self.purse.settle(item, 0.0)
-                raise NotSent(self.stopped)
-            sends.append(now)
-            line.tally.sent += 1
-            reply = await self._sent(line, request, item, tokens, len(sends))
-        finally:
-            line.leave()
-        # Kept before it is settled: killed between the two, the store knows what it cost.
-        if POLICIES[reply.outcome].sends == 1:
-            await self.keep(line, reply)
-        await self.purse.settle(item, reply.usd if line.served.price else 0.0)
-        return reply
-
-    async def _sent(
-        self, line: Line, request: Request, item: Item, tokens: int, sends: int
-    ) -> Reply:
-        start = time.monotonic()
-        allowance = line.lane.allowance
-        try:
-            reply = await line.served.model.ask(request)
-        except ModelError as error:
-            line.tally.outcomes[error.outcome] += 1
-            if POLICIES[error.outcome].slows:
-                allowance.slowed(time.monotonic(), start, error.retry_after)
-            await self.purse.settle(item, None if error.billed else 0.0)
-            raise
-        except asyncio.CancelledError:
-            self.purse.let_go()  # sent, and perhaps billed: its reservation stays
-            raise
-        now = time.monotonic()
-        usd = line.served.price.of(reply) if line.served.price else None
-        line.tally.took(reply, usd)
-        self.got.add(request.key)
-        line.silent = 0
-        line.answered = True
-        allowance.answered()
-        parts = (reply.prompt_tokens, reply.thinking_tokens, reply.answer_tokens)
-        allowance.used(now, sum(part or 0 for part in parts) - tokens)
-        return replace(
-            reply,
-            origin=self.origin,
-            asked=item.asked,
-            sends=sends,
-            usd=usd,
-            seconds=reply.seconds or now - start,
-        )
-
     async def keep(self, line: Line, reply: Reply) -> None:
         """Returns when the reply is on disk."""
-        refused, line.refused = line.refused, []
-        if not refused:
-            await self._keeping(reply)
-            return
-        await asyncio.gather(*(self._keeping(one) for one in (*refused, reply)))
-
-    async def _ended(self, line: Line, request: Request, error: ModelError, sends: int) -> Answer:
-        policy = POLICIES[error.outcome]
-        served = line.served
-        if policy.stops:
-            self.stop(stop_for(served.name, served.spec.provider, error))
-            return error
-        if policy.settled:
-            reply = replace(self._made(request, error.outcome, str(error)), sends=sends)
-            if line.answered:
-                await self.keep(line, reply)
-                return reply
-            # A server that refuses everything is set up wrongly: that says nothing of the rows.
-            line.refused.append(reply)
-            if len(line.refused) >= IN_A_ROW:
-                said = (
-                    f"model {served.name}: all of the first {IN_A_ROW} requests were refused, the "
-                    f"last with: {error}; mend the model's settings and run again"
-                )
-                line.refused.clear()
-                self.stop(Stop("refused", said))
-                return error
-            return reply
-        line.silent += 1
-        if line.silent >= IN_A_ROW:
-            said = (
-                f"model {served.name}: {IN_A_ROW} requests in a row got no reply, the last with: "
-                f"{error}; what came before is kept: see to the server and run again"
-            )
-            self.stop(Stop("silent", said))
-        return error
+        await self._sender.keep(line, reply)
 
     async def finish(self) -> None:
         """Writes what waits to be written; called when the rows of an Asker are through.
@@ -371,9 +239,8 @@ class Session:
         """
         if self.stopped is None:
             for line in self._lines.values():
-                refused, line.refused = line.refused, []
-                await asyncio.gather(*(self._keeping(one) for one in refused))
-        await self._keeping.flush()
+                await self._sender.keep_refused(line)
+        await self._sender.flush()
         await self.purse.flush()
 
     async def checked(self, lines: Sequence[Line] | None = None) -> None:
@@ -381,7 +248,7 @@ class Session:
         lines = list(self._lines.values()) if lines is None else lines
         new = [line for line in lines if line.checked is None]
         if new:
-            task = asyncio.create_task(self._check_within_budget([line.served for line in new]))
+            task = asyncio.create_task(within_budget([line.served for line in new], self.purse))
             for line in new:
                 line.checked = task
         for checked in {line.checked for line in lines if line.checked}:
@@ -391,26 +258,6 @@ class Session:
                 self.stop(Stop(_UNFIT.get(error.outcome, "silent"), str(error)))
                 raise
 
-    async def _check_within_budget(self, served: Sequence[Served]) -> None:
-        """The tiny requests are paid too: reserved before, and counted at the most they can cost.
-
-        What they cost is not told, and less than it can be is not known.
-        """
-        tiny = [(one.price, asked) for one in served if one.price for asked in one.model.tiny()]
-        if not tiny:
-            return await preflight(served)
-        # One reservation for all: a second one would wait for the first to be settled. Room for the
-        # least that a row can cost is in it: a check that no row can follow is money for nothing.
-        most = sum(price.maximum(asked) for price, asked in tiny)
-        least = min(_least(one) for one in served)
-        now = datetime.now(UTC).isoformat(timespec="microseconds")
-        item = Item(f"check-{tiny[0][1].key}", now, most + least)
-        await self.purse.reserve(item)
-        try:
-            await preflight(served)
-        finally:
-            await self.purse.settle(item, most)
-
     async def sleep(self, seconds: float) -> None:
         """Waits; less where the session stops meanwhile."""
         try:
@@ -419,37 +266,7 @@ class Session:
         except TimeoutError:
             return
 
-    def _put(self, replies: Sequence[Reply]) -> list[Exception | None]:
-        self.store.put(replies)
-        return [None] * len(replies)
-
-    def _made(self, request: Request, outcome: Outcome, detail: str) -> Reply:
-        return Reply(
-            key=request.key,
-            provider=request.provider,
-            model=request.model,
-            request=request.text,
-            outcome=outcome,
-            detail=detail,
-            origin=self.origin,
-            sends=0,
-        )
-
-    def _why(self) -> Stop:
-        return self.stopped or Stop("failed", "the session sends nothing more")
-
     async def _close(self) -> None:
-        await self._keeping.flush()
+        await self._sender.flush()
         await self.purse.flush()
         await asyncio.gather(*(line.served.model.close() for line in self._lines.values()))
-
-
-def _unserved(request: Request) -> Stop:
-    return Stop("no_endpoint", f"nothing serves {request.model} ({request.provider}) in this run")
-
-
-def _least(served: Served) -> float:
-    """The least that must be reserved for any request to a model."""
-    if served.price is None:
-        return 0.0
-    return served.price.maximum(Request(**dict(served.spec), prompt="?"))
