@@ -12,6 +12,7 @@ import polars as pl
 from s1data.acting import Outcome, checked_columns, no_verdicts, shown_columns
 from s1data.asking import Asked
 from s1data.asking.known import Texts
+from s1data.asking.served import place
 from s1data.errors import RunStopped
 from s1data.progress import Teller
 from s1data.serving import Serving
@@ -60,7 +61,12 @@ def consult(
             f"{stage.label}: {left_open(left)} got no reply; their rows say so, and the next run "
             "asks them again"
         )
-    sent = {name: _since(before.get(name, {}), now) for name, now in serving.sent().items()}
+    # Two names of one served model share what is counted: here it is this stage's.
+    own = {place(serving.specs[name]): name for name in reversed(stage.models())}
+    sent = {
+        own.get(place(serving.specs[name]), name): _since(before.get(name, {}), now)
+        for name, now in serving.sent().items()
+    }
     return Consulted(
         outcome=Outcome(rows, no_verdicts(), added=rows.select("row").hstack(columns)),
         replies=pl.DataFrame(

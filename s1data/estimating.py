@@ -133,14 +133,21 @@ def estimate(  # noqa: PLR0913, PLR0917 - one for each thing that an estimate re
         if cached.height < ENOUGH and cached.height < mine.height:
             every = store.narrow() if every is None else every
             spec = specs[name]
-            sample = every.filter(model=spec.model, provider=spec.provider)
-            basis = f"from {sample.height:,} replies of this model in the store"
+            sample = _alike(every.filter(model=spec.model, provider=spec.provider), mine)
+            basis = f"from {sample.height:,} replies of this model in the store to prompts as long"
         new = mine.filter(pl.col("outcome").is_null())
         one = _estimate(name, mine, new, sample, basis, prices[name], limits[name])
         if jobs is not None and name in in_jobs:
             one = replace(one, hours=None, waves=_waves(new, one.usd, jobs))
         found.append(one)
     return found
+
+
+def _alike(replies: pl.DataFrame, mine: pl.DataFrame) -> pl.DataFrame:
+    """Replies to prompts of about the length of these: a judge's say nothing of a teacher's."""
+    few, _, many = BYTES_PER_TOKEN
+    size = float(mine["bytes"].sum()) / max(1, mine.height)
+    return replies.filter(pl.col("prompt_tokens").is_between(size / many, size / few + TEMPLATE))
 
 
 def _waves(new: pl.DataFrame, usd: Interval | None, jobs: InJobs) -> tuple[Wave, ...]:

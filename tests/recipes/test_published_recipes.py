@@ -30,10 +30,30 @@ def test_recipe_on_its_fixture(name, tmp_path):
             assert funnel[stage.label]["dropped"] > 0, f"{stage.label} dropped nothing"
     assert run.ledger["row"].to_list() == list(range(run.ledger.height))
     assert run.ledger.filter(pl.col("outcome") == "selected").height == run.selected.height
+    outcomes_lie_in_their_intervals(run.manifest)
     again = pipeline.run(tmp_path / "again", **options)
     assert again.selected.equals(run.selected)
     checked = verify(run)
     assert (checked.reached, checked.differences) == ("decisions", ())
+
+
+def outcomes_lie_in_their_intervals(manifest):
+    """What each stage was estimated to take before it asked, and what it took; all of it is new."""
+    for stage in manifest["stages"]:
+        for model, before in stage["figures"].get("expected", {}).items():
+            after = stage["figures"]["models"][model]
+            sent = stage["figures"]["sent"][model]
+            took = {
+                "prompt_tokens": after["prompt_tokens"],
+                "output_tokens": after["thinking_tokens"] + after["answer_tokens"],
+                "usd": sent["usd"],
+            }
+            assert before["cached"] == after["cached"] == 0
+            assert before["requests"] <= after["requests"] <= sent["sent"]
+            for what, value in took.items():
+                if before[what] is not None:
+                    low, high = before[what]
+                    assert low <= value <= high, (stage["label"], model, what)
 
 
 def test_the_gate_of_s1k_recorded_writes_down_what_it_finds_and_stops_nothing(tmp_path):
