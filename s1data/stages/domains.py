@@ -37,7 +37,11 @@ STARTS: Final = 3
 """k-means++ starts, of which the tightest clustering is taken."""
 PART: Final = 64
 STARTS_ON_PART: Final = 8
-"""Vectors for each cluster, and starts, on the part of a pool that has more than twice as many."""
+"""Vectors for each cluster, and most starts, on the part of a pool that has more than twice as
+many."""
+WORK_ON_PART: Final = 24_000
+"""Starts times squared clusters, up to which there are more than `STARTS` on that part: a start
+takes time with the square of k, and beside many clusters the luck of one counts for less."""
 BOUNDS: Final = 50_000_000
 """Elkan's bounds, one for each vector and cluster, up to which it is used: 200 MB. Same clusters
 as Lloyd's way but for the last bits, in two thirds of its time."""
@@ -83,7 +87,7 @@ class AddClusterDomain(GlobalEnricher):
     terms: int = Field(default=3, gt=0, le=10, description="Words in a cluster's name.")
     seed: int = Field(default=0, ge=0, description="Seed of the starts and of the sample.")
 
-    revision: ClassVar = 2
+    revision: ClassVar = 3
     needs: ClassVar = ("question", "embedding")
     added: ClassVar = ("domain", "domain_score")
     example: ClassVar = {"k": 4, "terms": 2}
@@ -183,7 +187,8 @@ class AddClusterDomain(GlobalEnricher):
             if len(vectors) > 2 * PART * k:
                 rng = np.random.default_rng(seed)
                 part = np.sort(rng.permutation(len(vectors))[: PART * k])
-                first = KMeans(k, n_init=STARTS_ON_PART, random_state=seed, max_iter=50, **how)
+                starts = max(STARTS, min(STARTS_ON_PART, WORK_ON_PART // k**2))
+                first = KMeans(k, n_init=starts, random_state=seed, max_iter=50, **how)
                 first.fit(vectors[part], sample_weight=weights[part])
                 means = KMeans(k, n_init=1, init=first.cluster_centers_, **how)
             means.fit(vectors, sample_weight=weights)
