@@ -92,7 +92,10 @@ def main(home: Path) -> None:
     first, *_, last = (one["loss"] for one in record["losses"])
     print(f"fine-tuned from scratch: loss {first:.2f} to {last:.2f} in {record['seconds']:.0f} s")
     tokenizer = AutoTokenizer.from_pretrained(home / "model")
-    engine = Local(AutoModelForCausalLM.from_pretrained(home / "model"), tokenizer)
+    # Sampled, by a seed: greedy, a toy repeats itself and comes to no end.
+    engine = Local(
+        AutoModelForCausalLM.from_pretrained(home / "model"), tokenizer, temperature=1.0, seed=0
+    )
     chosen = run.selected.select("id", "question", pl.col("answer").cast(pl.String))
     points = sweep.run(chosen.head(QUESTIONS), BUDGETS, MARKS["think"], engine, home / "curve")
     show(points, home / "curve")

@@ -33,6 +33,7 @@ def test_no_command_is_there_before_its_time():
     assert COMMANDS == [
         "ask",
         "compare",
+        "cost",
         "emulate",
         "export",
         "init",

@@ -6,12 +6,16 @@ are -100 on the prompt; on thinking, answer and one end token they are the token
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from s1data.errors import PoolError, RunError
 from s1data.scaling.lessons import Lesson
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 IGNORED: Final = -100
 """A label without loss, as torch has it."""
@@ -23,7 +27,7 @@ class Labelled:
     """The rows to train on, and those that a block would cut."""
 
     lessons: list[Lesson]
-    ids: list[list[int]]
+    ids: list[array[int]]
     prompts: list[int]
     """Tokens of each row's prompt."""
     cut: Mapping[str, int]
@@ -39,12 +43,21 @@ class Labelled:
         """Tokens of one epoch with a loss."""
         return self.tokens - sum(self.prompts)
 
-    def rows(self) -> list[dict[str, list[int]]]:
+    def labels(self) -> Iterator[array[int]]:
+        """Of each row, in order."""
+        for ids, asked in zip(self.ids, self.prompts, strict=True):
+            yield array("i", [IGNORED]) * asked + ids[asked:]
+
+    def dataset(self) -> Dataset:
         """What a trainer reads: ``input_ids`` and ``labels`` of each row."""
-        return [
-            {"input_ids": ids, "labels": [IGNORED] * asked + ids[asked:]}
-            for ids, asked in zip(self.ids, self.prompts, strict=True)
-        ]
+        import numpy as np
+        import pyarrow as pa
+        from datasets import Dataset
+
+        columns = {"input_ids": self.ids, "labels": self.labels()}
+        return Dataset(
+            pa.table({name: pa.array(map(np.asarray, rows)) for name, rows in columns.items()})
+        )
 
 
 def label(
@@ -64,7 +77,7 @@ def label(
         asked = _ids(tokenizer, [one.prompt for one in part])
         said = _ids(tokenizer, [one.completion for one in part])
         for lesson, before, behind in zip(part, asked, said, strict=True):
-            whole = [*before, *behind, end_id]
+            whole = array("i", [*before, *behind, end_id])
             if len(whole) > block:
                 cut[lesson.id] = len(whole)
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 from s1data.scaling.forcing import Call, Generated
@@ -41,7 +42,9 @@ class Local:
     def _one(self, call: Call) -> Generated:
         import torch
 
-        torch.manual_seed(self._seed + call.sample)
+        # Keyed by what is asked: a seed for all would draw alike for every question.
+        key = f"{self._seed}|{call.id}|{call.sample}|{call.prompt}".encode()
+        torch.manual_seed(int.from_bytes(sha256(key).digest()[:8], "big"))
         given = self._tokenizer(call.prompt, return_tensors="pt", add_special_tokens=False)
         given = given.to(self._model.device)
         with torch.inference_mode():

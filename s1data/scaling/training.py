@@ -161,7 +161,6 @@ def _trainer(
     lora: bool,
 ) -> Any:  # noqa: ANN401 - TRL's trainer, which is there when it is
     import torch
-    from datasets import Dataset
     from transformers import AutoModelForCausalLM
     from trl.trainer.sft_trainer import SFTTrainer
 
@@ -182,7 +181,7 @@ def _trainer(
     return SFTTrainer(
         network,
         args,
-        train_dataset=Dataset.from_list(rows.rows()),
+        train_dataset=rows.dataset(),
         processing_class=template.tokenizer,
         peft_config=peft,
     )

@@ -129,3 +129,13 @@ def test_a_stop_text_of_several_tokens_is_matched_as_text(tiny):
     (waited,) = force({("a", 0): "Why?"}, Budget(maximum=60, waits=1, answer=1), marks, engine)
     assert waited.thinking.startswith(f"{one.thinking}Wait")
     assert waited.tokens("thinking") + 4 <= 60
+
+
+def test_samples_and_questions_draw_apart_and_each_the_same_again(tiny):
+    questions = {(name, sample): "Why?" for name in "ab" for sample in (0, 1)}
+    budget = Budget(maximum=24, answer=4)
+    first, again = (
+        force(questions, budget, PLAIN, Local(*tiny, temperature=1.0)) for _ in range(2)
+    )
+    assert [one.thinking for one in first] == [one.thinking for one in again]
+    assert len({one.thinking for one in first}) == len(questions)

@@ -88,20 +88,21 @@ def test_every_layout_teaches_thinking_answer_and_one_end_token_on_every_row(
 ):
     made = template(kind)
     path = tmp_path / f"train.{ending}"
-    rows = ROWS if kind == "chatml" and ending == "jsonl" else 50
+    rows = ROWS if (kind, rendered, ending) == ("chatml", True, "jsonl") else 30
     export(frame(rows), path, Options(form, made if rendered else None))
     found = learnt(path, made)
     assert len(found.ids) == rows
     end = made.tokenizer.convert_tokens_to_ids(made.end)
-    for i, row in enumerate(found.rows()):
+    for i, row in enumerate(found.dataset()):
         under_loss = [token for token in row["labels"] if token != -100]
         assert made.tokenizer.decode(under_loss) == said(form, i, kind) + made.end
         assert (under_loss.count(end), under_loss[-1]) == (1, end)
         before = row["input_ids"][: -len(under_loss)]
         assert row["input_ids"] == before + under_loss
-        assert f"What is twice {i}? ({ODD[i % 5]})" in made.tokenizer.decode(before)
-        assert thinking(i) not in made.tokenizer.decode(before)
-    labels.hold(found.lessons, [row["labels"] for row in found.rows()], made.tokenizer, made.end)
+        prompt = made.tokenizer.decode(before)
+        assert f"What is twice {i}? ({ODD[i % 5]})" in prompt
+        assert thinking(i) not in prompt
+    labels.hold(found.lessons, list(found.labels()), made.tokenizer, made.end)
 
 
 def test_the_end_token_is_the_templates_own_also_where_a_base_tokenizer_has_another(
@@ -167,7 +168,7 @@ def test_labels_that_are_not_exactly_that_are_refused(template, tmp_path, change
     made = template("chatml")
     export(frame(1), tmp_path / "t.jsonl", Options("think"))
     found = learnt(tmp_path / "t.jsonl", made)
-    (row,) = found.rows()
+    (row,) = found.dataset()
     good = [token for token in row["labels"] if token != -100]
     labels.hold(found.lessons, [good], made.tokenizer, made.end)
     with pytest.raises(RunError, match=says):
@@ -179,4 +180,4 @@ def test_an_end_token_inside_a_trace_is_refused_since_it_would_teach_to_stop_the
     lesson = lessons.Lesson("a", "Q", f"<think>\nT{tokenizers.END}\n</think>\n\nA")
     found = labels.label([lesson], made.tokenizer, made.end, 100, 0.0)
     with pytest.raises(RunError, match=r"^a: wanted one"):
-        labels.hold(found.lessons, [found.rows()[0]["labels"]], made.tokenizer, made.end)
+        labels.hold(found.lessons, list(found.labels()), made.tokenizer, made.end)
