@@ -79,13 +79,14 @@ def train(
     """
     if (out / RECORD).exists():
         raise RunError(f"{out}: holds a trained model; name another folder with --out")
+    peft = _lora() if settings.lora else None
     template = Template.load(tokenizer or model)
     args = _arguments(out, settings, template.end)
     rows = labels.label(
         lessons.read(target, settings.layout, template),
         template.tokenizer, template.end, settings.block_size, settings.most_cut,
     )  # fmt: skip
-    trainer = _trainer(model, args, rows, template, lora=settings.lora)
+    trainer = _trainer(model, args, rows, template, peft)
     _hold(trainer, rows, template)
     main = trainer.is_world_process_zero()
     tell = say if main else lambda _: None
@@ -157,16 +158,14 @@ def _trainer(
     args: Any,  # noqa: ANN401 - TRL's
     rows: labels.Labelled,
     template: Template,
-    *,
-    lora: bool,
+    peft: Any,  # noqa: ANN401 - peft's configuration, or None
 ) -> Any:  # noqa: ANN401 - TRL's trainer, which is there when it is
     import torch
     from transformers import AutoModelForCausalLM
     from trl.trainer.sft_trainer import SFTTrainer
 
-    peft = _lora() if lora else None
     # Steps of 1e-5 are lost on weights of 16 bits: they are computed with in bf16, not kept.
-    kept = torch.bfloat16 if lora and args.bf16 else torch.float32
+    kept = torch.bfloat16 if peft is not None and args.bf16 else torch.float32
     try:
         network = AutoModelForCausalLM.from_pretrained(model, dtype=kept, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
