@@ -96,13 +96,16 @@ class Pipeline(Head):
         return self.name + ("" if not self.changed else f" (changed: {'; '.join(self.changed)})")
 
     def identity(self) -> dict[str, Any]:
-        """What decides the result beside the data itself, JSON-able."""
+        """What decides the result beside the data itself, JSON-able.
+
+        Fields at their default are left out, so a field that a later version adds moves nothing.
+        """
         return {
-            "sources": [source.model_dump(mode="json") for source in self.sources],
-            "inputs": {name: spec.model_dump(mode="json") for name, spec in self.inputs.items()},
+            "sources": [_given(source) for source in self.sources],
+            "inputs": {name: _given(spec) for name, spec in self.inputs.items()},
             # Left out where there are none, so that recipes that ask nobody keep their fingerprint.
             **({"models": self.asked()} if self.models else {}),
-            "stages": [{"label": stage.label, **stage.identity()} for stage in self.stages],
+            "stages": [_decides(stage) for stage in self.stages],
             **({"edits": [edit.written() for edit in self.edits]} if self.edits else {}),
         }
 
@@ -216,6 +219,11 @@ class FrozenMap(dict[str, Any]):
 
 def _given(place: Frozen) -> dict[str, Any]:
     return place.model_dump(mode="json", exclude_defaults=True)
+
+
+def _decides(stage: Stage) -> dict[str, Any]:
+    fields = stage.model_dump(mode="json", by_alias=True, exclude={"as_"}, exclude_defaults=True)
+    return {"label": stage.label, **stage.identity(), "fields": fields}
 
 
 def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:

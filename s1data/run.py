@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from s1data import manifest
+from s1data import digest, manifest
 from s1data.acting import replies_home
 from s1data.checkpoint import Checkpoint, folder_name, open_checkpoint
 from s1data.errors import RunError, nearest
@@ -29,6 +29,7 @@ class Run:
     path: Path
     cached: frozenset[str] = field(default=frozenset(), compare=False)
     """Labels of the stages that were taken as they stood when this object came from `run`."""
+    _sound: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
@@ -56,22 +57,42 @@ class Run:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """The manifest; RunError while the run is not finished."""
+        """The manifest; RunError while the run is not finished, or where it is damaged."""
         self._finished_or_refuse()
-        whole: dict[str, Any] = json.loads((self.path / "manifest.json").read_text("utf-8"))
+        try:
+            whole = json.loads((self.path / "manifest.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            whole = None
+        if not isinstance(whole, dict) or not {"files", "stages", "selected"} <= set(whole):
+            raise _not_as_written(self.path / "manifest.json")
         return whole
 
     @cached_property
     def selected(self) -> pl.DataFrame:
         """The curated set with its texts, sorted by id."""
-        self._finished_or_refuse()
-        return pl.read_parquet(self.path / "selected.parquet", glob=False)
+        return pl.read_parquet(self.file("selected.parquet"), glob=False)
 
     @cached_property
     def ledger(self) -> pl.DataFrame:
         """One line per input row: row, id, source, outcome, stage, reason, evidence."""
-        self._finished_or_refuse()
-        return pl.read_parquet(self.path / "ledger.parquet", glob=False)
+        return pl.read_parquet(self.file("ledger.parquet"), glob=False)
+
+    def file(self, name: str) -> Path:
+        """``selected.parquet`` or ``ledger.parquet``, once its bytes are known to be the run's.
+
+        RunError while the run is not finished, and where the file is gone or not what was written.
+        """
+        path, written = self.path / name, self.manifest["files"]
+        if name not in self._sound:
+            if not path.is_file() or digest.of_file(path) != written.get(name):
+                raise _not_as_written(path)
+            self._sound.add(name)
+        return path
+
+    def check(self) -> None:
+        """RunError, unless the run is finished and what it wrote is what is there."""
+        for name in self.manifest["files"]:
+            self.file(name)
 
     @property
     def replies(self) -> Path | None:
@@ -152,3 +173,9 @@ class Run:
     def _finished_or_refuse(self) -> None:
         if not self.finished:
             raise RunError(f"{self.path}: the run is not finished; resume it with s1data run")
+
+
+def _not_as_written(path: Path) -> RunError:
+    return RunError(
+        f"{path}: is gone or not what the run wrote; run the recipe again, which mends it"
+    )

@@ -28,7 +28,7 @@ from s1data.checkpoint import (
 from s1data.consulting import consult, left_open
 from s1data.durable import sync_folder
 from s1data.engine import LocalEngine
-from s1data.errors import RecipeError, StageError, nearest
+from s1data.errors import RecipeError, RunError, StageError, nearest
 from s1data.place import only_one, refuse_live
 from s1data.preparing import Prepared, prepare
 from s1data.progress import Remarks, Silent, Teller
@@ -112,7 +112,7 @@ def _finished(home: Path, prepared: Prepared, *, rehearsal: bool) -> Run | None:
             and not whole["open"]
             and all(digest.of_file(home / f) == sha for f, sha in whole["files"].items())
         )
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, RunError):
         return None
     left = found.checkpoints()
     whole_and_sound = len(left) == len(found.cached) and not any(c.damaged() for c in left)

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 import polars as pl
 
-from s1data import digest, ledger, pool
+from s1data import __version__, digest, ledger, pool
 from s1data.errors import S1DataError
+from s1data.hub.against_replay import hold
 from s1data.hub.published_set import PublishedSet
-from s1data.hub.staging import without_texts
-from s1data.replay import Difference, Rerun, build, rerun
+from s1data.hub.staging import content, without_texts
+from s1data.replay import Rerun, build, rerun
 from s1data.replay.rerunning import first_difference
 from s1data.run import Run
 
@@ -70,7 +71,8 @@ def verify(
     """
     wanted = LEVELS[: LEVELS.index(level) + 1]
     checks = {"hashes": _hashes, "decisions": _decisions, "full": _full}
-    _ = run.manifest
+    if not run.finished:
+        _ = run.manifest  # says so
     reached: Level | None = None
     said: list[str] = []
     wrong: list[str] = []
@@ -78,15 +80,24 @@ def verify(
         try:
             words, differences = checks[one](run, _Given(inputs or {}, store))
         except S1DataError as error:
-            words, differences = [], [str(error)]
+            # What a damaged file keeps from being checked is no second finding.
+            words, differences = [], [] if wrong else [str(error)]
         said += [f"{one}: {w}" for w in words]
         wrong += [f"{one}: {d}" for d in differences]
         if not wrong:
             reached = one
-        elif one == "decisions":
+        elif one == "decisions" or not _readable(run):
             break
     name = run.name if isinstance(run, PublishedSet) else str(run.path)
     return Verified(name, level, reached, tuple(wrong), tuple(said))
+
+
+def _readable(run: Run) -> bool:
+    try:
+        _ = run.manifest
+    except S1DataError:
+        return False
+    return True
 
 
 Found: TypeAlias = tuple[list[str], list[str]]
@@ -108,11 +119,27 @@ def _hashes(run: Run, given: _Given) -> Found:  # noqa: ARG001 - for full only
             wrong.append(f"{name}: is not there")
         elif digest.of_file(path) != sha256:
             wrong.append(f"{name}: is not what was written (sha256 differs)")
+    if isinstance(run, PublishedSet):
+        wrong += [
+            f"{name}: is not in the manifest, but would be loaded as a part of the set"
+            for name in run.strangers()
+        ]
+        if content(files) != run.published["content"]:
+            wrong.append("manifest.json: published.content is not the digest of the files it lists")
+    if not wrong and run.pipeline.fingerprint != run.manifest["recipe"]:
+        wrong.append(f"pipeline.yaml: is not the recipe whose hash the manifest has{_by(run)}")
     words = [f"{len(files)} files"]
-    arithmetic = list(_arithmetic(run))
-    if not arithmetic:
+    # A file that is not what was written has no arithmetic.
+    arithmetic = [] if wrong else list(_arithmetic(run))
+    if not wrong and not arithmetic:
         words.append(f"{run.ledger.height:,} ledger lines add up")
     return words, wrong + arithmetic
+
+
+def _by(run: Run) -> str:
+    """Which version made it, where that is another: then a stage may mean something else now."""
+    made = run.manifest["versions"].get("s1data")
+    return "" if made == __version__ else f", as s1data {made} read it (this is {__version__})"
 
 
 def _arithmetic(run: Run) -> list[str]:
@@ -168,14 +195,14 @@ def _decisions(run: Run, given: _Given) -> Found:  # noqa: ARG001 - for full onl
             lambda names: run.config("replay", names),
             run.artefact,
         )
-        extra = _set_against_replay(run)
+        words, extra = hold(run)
     else:
         lines = build(run, all_texts=True)
         whole = lines.whole()
         found = rerun(run.pipeline, lines.layout, run.ledger, whole.select, lines.artefact)
-        extra = None
+        words, extra = None, None
     wrong = [str(s.difference) for s in found.stages if s.difference is not None]
-    return _in_words(found), wrong + ([str(extra)] if extra else [])
+    return _in_words(found) + ([words] if words else []), wrong + ([str(extra)] if extra else [])
 
 
 def _in_words(found: Rerun) -> list[str]:
@@ -190,32 +217,6 @@ def _in_words(found: Rerun) -> list[str]:
     return words
 
 
-def _set_against_replay(run: PublishedSet) -> Difference | None:
-    """The first value of the set that is another than the one that was read."""
-    replay = run.config("replay")
-    for name, origin in run.layout.origins.items():
-        if origin == ("question", "read"):
-            known = replay.select("row", "id", pl.col(name).alias("question")).drop_nulls()
-            hashed = known.with_columns(pool.question_ids(known["question"]).alias("id"))
-            if (wrong := first_difference("replay", known, hashed, ["id"])) is not None:
-                return replace(wrong, column="question")
-    kept = run.ledger.filter(pl.col("outcome") == "selected").select("row")
-    names = [c for c in ("source", "licence", *pool.SOURCE_COLUMNS) if c in replay.columns]
-    made = {c for s in run.pipeline.stages if hasattr(s, "adds") for c in s.adds()}
-    names = [c for c in dict.fromkeys(names) if c in run.selected.columns and c not in made]
-    read = replay.join(kept, on="row", how="semi").select("row", "id", *names)
-    order = [c for c in ("id", "source", "solution", "answer") if c in run.selected.columns]
-    if run.selected["id"].is_duplicated().any():  # then a row is not told by its id alone
-        order = [c for c in order if c in names or c == "id"]
-    else:
-        order = ["id"]
-    recorded = read.sort(order, nulls_last=True)
-    found = run.selected.sort(order, nulls_last=True)
-    if not recorded["id"].equals(found["id"]):
-        return None  # said by the arithmetic
-    return first_difference("selected", recorded, found, names)
-
-
 def _full(run: Run, given: _Given) -> Found:
     from s1data.preparing import prepare
     from s1data.running import run as run_recipe
@@ -227,7 +228,7 @@ def _full(run: Run, given: _Given) -> Found:
     inputs, means = given.inputs, Means(store=given.store)
     prepared = prepare(run.pipeline, inputs, whole["limit"])
     if prepared.fingerprint() != whole["fingerprint"]:
-        return [], [f"the data is not what it was: {_which(whole, prepared)}"]
+        return [], [_which(whole, prepared)]
     with tempfile.TemporaryDirectory(prefix="s1data-verify-") as home:
         options = {"inputs": inputs, "limit": whole["limit"], "means": means}
         again = run_recipe(run.pipeline, Path(home) / "run", **options)
@@ -242,8 +243,10 @@ def _which(whole: Mapping[str, Any], prepared: Any) -> str:  # noqa: ANN401 - a 
             before = dict(whole[f"{kind}s"].get(name, {}))
             now = one.provenance()
             if any(now[k] != before.get(k) for k in now if k in ("files", "revision", "rows")):
-                return f"{kind} {name} differs"
-    return "a source or an input differs"
+                return f"the data is not what it was: {kind} {name} differs"
+    if prepared.pipeline.fingerprint != whole["recipe"]:
+        return "the recipe is not the one that the manifest has the hash of"
+    return "the data is not what it was: a source or an input differs"
 
 
 def _other(run: Run, again: Run) -> list[str]:

@@ -118,6 +118,8 @@ def ways(
     ``store`` is the reply store that the run was made with, if not the usual one: texts of replies
     that the run does not keep itself are there. Raises RunError where there is no such row.
     """
+    if run.finished:
+        run.check()
     done = run.checkpoints()
     if not done:
         raise RunError(f"{run.path}: nothing is finished there yet; run the recipe first")

@@ -159,6 +159,21 @@ def test_the_fingerprint_moves_with_what_decides_and_only_with_that():
         assert Pipeline.from_yaml(RECIPE.replace(old, new)).fingerprint == base.fingerprint
 
 
+def test_a_field_that_a_later_version_adds_moves_no_fingerprint_until_it_is_set():
+    def drop(**added):
+        fields = {"__annotations__": dict.fromkeys(added, int), "__module__": __name__, **added}
+        return type("DropOdd", (s1data.Filter,), fields)
+
+    def recipe(stage):
+        head = {"name": "odd", "version": "2026.11.0", "sources": ({"name": "pool"},)}
+        return Pipeline(**head, stages=(stage,)).fingerprint
+
+    before, after = drop(least=2), drop(least=2, most=9)
+    assert recipe(after()) == recipe(before())
+    assert recipe(after(most=8)) != recipe(before())
+    assert recipe(after(least=3)) == recipe(before(least=3)) != recipe(before())
+
+
 def test_errors_and_recipes_survive_pickling():
     error = s1data.RecipeError("r.yaml:1:1: wanted x")
     assert str(pickle.loads(pickle.dumps(error))) == str(error)

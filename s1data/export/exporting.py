@@ -102,11 +102,12 @@ class _Rows:
     def __init__(self, source: Run | pl.DataFrame) -> None:
         self._frame = source if isinstance(source, pl.DataFrame) else None
         self._files: list[Path] = []
+        if isinstance(source, Run):
+            source.check()
         if isinstance(source, PublishedSet):
             self._files = source.files("default")
         elif isinstance(source, Run):
-            _ = source.manifest  # a run that is not finished has no set
-            self._files = [source.path / "selected.parquet"]
+            self._files = [source.file("selected.parquet")]
         first = next(iter(self.batches()))
         check(
             first.schema, "frame" if self._frame is not None else str(getattr(source, "path", ""))

@@ -24,7 +24,7 @@ def open_set(target: str | Path) -> Run:
     text, path = str(target), Path(target)
     if not text.startswith(SCHEME) and (path.exists() or not _looks_like_a_repo(text)):
         manifest = path / "manifest.json"
-        if manifest.is_file() and '"published"' in manifest.read_text(encoding="utf-8"):
+        if manifest.is_file() and b'"published"' in manifest.read_bytes():
             return PublishedSet.open(path)
         return Run.open(path)
     return fetch(Repo.parse(text))

@@ -14,10 +14,10 @@ from typing import Any
 
 import polars as pl
 
-from s1data import manifest
+from s1data import digest, manifest
 from s1data.checkpoint import Checkpoint
 from s1data.errors import RunError
-from s1data.hub.staging import artefact_path, read_manifest
+from s1data.hub.staging import SHARDED, artefact_path, read_manifest
 from s1data.recipe import Pipeline
 from s1data.replay import Layout
 from s1data.replay.building import ALWAYS
@@ -38,9 +38,9 @@ class PublishedSet(Run):
         folder = Path(path)
         try:
             text = (folder / "manifest.json").read_text(encoding="utf-8")
-        except OSError:
+        except (OSError, UnicodeDecodeError):
             raise RunError(
-                f"{name or folder}: wanted a published set, got no manifest.json"
+                f"{name or folder}: wanted a published set, got no manifest.json that can be read"
             ) from None
         read_manifest(text)
         return cls(folder, name=name or str(folder))
@@ -73,16 +73,37 @@ class PublishedSet(Run):
         return self.config("ledger")
 
     def files(self, config: str) -> list[Path]:
-        """The Parquet files of a config; RunError where one is not there."""
+        """The Parquet files of a config; RunError where one is gone, damaged or one too many."""
         folder = self.published["configs"].get(config)
         names = sorted(n for n in self.published["files"] if n.startswith(f"{folder}/"))
-        paths = [self.path / name for name in names]
-        gone = [p.name for p in paths if not p.is_file()]
-        if gone or not paths:
-            raise RunError(
-                f"{self.name}: config {config}: {', '.join(gone) or 'its files'} not there"
-            )
-        return paths
+        if not names:
+            raise RunError(f"{self.name}: config {config}: its files are not there")
+        if strange := [n for n in self.strangers() if n.startswith(f"{folder}/")]:
+            raise RunError(f"{self.name}: {strange[0]}: is not of the set, but would be loaded")
+        return [self.file(name) for name in names]
+
+    def file(self, name: str) -> Path:
+        """A file of the set; RunError where it is gone or not what was pushed."""
+        path, said = self.path / name, self.published["files"].get(name, {})
+        if name not in self._sound:
+            if not path.is_file() or digest.of_file(path) != said.get("sha256"):
+                raise RunError(f"{self.name}: {name} is gone or not what was pushed; fetch it anew")
+            self._sound.add(name)
+        return path
+
+    def check(self) -> None:
+        """RunError, unless every config is what was pushed."""
+        for config in self.published["configs"]:
+            self.files(config)
+
+    def strangers(self) -> list[str]:
+        """Files that `load_dataset` would take for a part of a config and the manifest lacks."""
+        found = {
+            f"{folder}/{path.name}"
+            for folder in SHARDED
+            for path in (self.path / folder).glob("train-*")
+        }
+        return sorted(found - set(self.published["files"]))
 
     def config(self, config: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """A config's rows, or some columns of them; RunError where a file is damaged."""
@@ -96,7 +117,7 @@ class PublishedSet(Run):
     def artefact(self, label: str) -> pl.DataFrame:
         """What a Global identified over all rows."""
         number = 1 + [s.label for s in self.pipeline.stages].index(label)
-        path = self.path / artefact_path(number, label)
+        path = self.file(artefact_path(number, label))
         try:
             return pl.read_parquet(path, glob=False)
         except (OSError, pl.exceptions.PolarsError):

@@ -22,7 +22,7 @@ from s1data.licences import Concern
 from s1data.published import Repo
 from s1data.run import Run
 
-_SHARD: Final = re.compile(r"(data|ledger|replay|replies)/train-.*")
+_SHARD: Final = re.compile(rf"({'|'.join(staging.SHARDED)})/train-.*")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import pytest
 
 from s1data import digest
 from s1data.hub.published_set import PublishedSet
+from s1data.hub.staging import content
 from s1data.verify import verify
 from tests.hub.client import using
 
@@ -98,9 +99,27 @@ def edited(folder, path, change):
     """Changes one file of a set and the manifest with it, as a careful forger would."""
     frame = change(pl.read_parquet(folder / path))
     frame.write_parquet(folder / path)
+    forged(folder)
+
+
+def forged(folder, whole=True):
+    """Gives the manifest the hashes of the files as they are now."""
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    manifest["published"]["files"][path]["sha256"] = digest.of_file(folder / path)
+    said = manifest["published"]
+    for name, file in said["files"].items():
+        file["sha256"] = digest.of_file(folder / name)
+    if whole:
+        said["content"] = content({name: file["sha256"] for name, file in said["files"].items()})
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def without_one(column):
+    """Empties a list column of the first row."""
+
+    def change(frame):
+        return at(pl.lit(value=True), column, pl.lit([], frame.schema[column]))(frame)
+
+    return change
 
 
 def at(where, column, value):
@@ -127,6 +146,8 @@ PLANTED = [
     ("a question of the set", DATA, at(pl.lit(value=True), "question", pl.lit("Why?")), ["selected", "question"]),
     ("an answer of the set", DATA, at(pl.lit(value=True), "answer", pl.lit("42")), ["selected", "answer", "42"]),
     ("an id of the set", DATA, at(pl.lit(value=True), "id", pl.lit("0" * 16)), ["selected", "0" * 16]),
+    ("traces of the set", DATA, without_one("traces"), ["selected", "column traces", "found []"]),
+    ("a licence of the set", DATA, at(pl.lit(value=True), "licence", pl.lit("MIT")), ["selected", "licence"]),
     ("an outcome", LEDGER, at(pl.col("stage") == "drop_solved", "stage", pl.lit(None, pl.String)), ["drop_solved"]),
     ("an artefact", "artefacts/04-drop_contaminated.parquet", lambda f: f.slice(1), ["drop_contaminated", "outcome"]),
 ]  # fmt: skip
@@ -157,6 +178,49 @@ def test_bytes_that_are_not_what_was_pushed_are_found_by_their_hash(pushed, tmp_
     )
     (folder / path).unlink()
     assert verify(PublishedSet.open(folder), "hashes").reached is None
+
+
+def test_a_shard_that_the_manifest_does_not_list_is_named_though_all_others_are_right(
+    pushed, tmp_path
+):
+    folder = shutil.copytree(pushed / "push", tmp_path / "set")
+    (folder / "data" / "notes.parquet").write_bytes(b"no part of any config")
+    assert verify(PublishedSet.open(folder), "hashes").reached == "hashes"
+    shutil.copy(folder / DATA, folder / "data" / "train-00001-of-00002.parquet")
+    found = verify(PublishedSet.open(folder))
+    assert found.reached is None
+    assert "data/train-00001-of-00002.parquet: is not in the manifest" in found.differences[0]
+
+
+def test_another_recipe_than_the_manifest_has_the_hash_of_is_found(pushed, tmp_path):
+    folder = shutil.copytree(pushed / "push", tmp_path / "set")
+    recipe = folder / "pipeline.yaml"
+    text = recipe.read_text(encoding="utf-8")
+    recipe.write_text(f"# a remark changes nothing\n{text}", encoding="utf-8")
+    forged(folder)
+    assert verify(PublishedSet.open(folder)).reached == "decisions"
+    recipe.write_text(text.replace("max_chars: 400", "max_chars: 4000"), encoding="utf-8")
+    forged(folder)
+    found = verify(PublishedSet.open(folder))
+    assert found.reached is None
+    assert found.differences[0].startswith("hashes: pipeline.yaml: is not the recipe")
+
+
+def test_a_stale_digest_of_the_whole_is_found(pushed, tmp_path):
+    folder = shutil.copytree(pushed / "push", tmp_path / "set")
+    path = folder / LEDGER
+    pl.read_parquet(path).write_parquet(path, compression="uncompressed")
+    forged(folder, whole=False)
+    found = verify(PublishedSet.open(folder), "hashes")
+    assert (found.reached, len(found.differences)) == (None, 1)
+    assert "published.content" in found.differences[0]
+
+
+def test_columns_that_nothing_read_are_named_as_unchecked(pushed):
+    said = " ".join(verify(PublishedSet.open(pushed / "push")).said)
+    held, _, unchecked = said.partition("the set's ")[2].partition(" held against the replay; ")
+    assert {"answer", "licence", "source", "traces"} <= set(held.split(", "))
+    assert unchecked == "not in it: source_type, cot_type, metadata"
 
 
 def test_a_run_is_verified_in_full_from_its_source_and_a_grown_source_is_named(
