@@ -89,6 +89,12 @@ class Run:
             self._sound.add(name)
         return path
 
+    @property
+    def rehearsed(self) -> bool:
+        """Whether any of its replies are an emulator's."""
+        origins = [dict(used.get("origins", {})) for used in self.manifest["models"].values()]
+        return bool(self.manifest["rehearsal"]) or any(o.get("rehearsal") for o in origins)
+
     def check(self) -> None:
         """RunError, unless the run is finished and what it wrote is what is there."""
         for name in self.manifest["files"]:

@@ -55,6 +55,13 @@ from s1data.cli.options import Place, json_option, print_json
     metavar="TOKENS",
     help="Say what a block of so many tokens cuts.",
 )
+@click.option(
+    "--special",
+    type=click.Choice(["drop", "keep"]),
+    default="drop",
+    show_default=True,
+    help="Texts with control tokens or think tags of their own.",
+)
 @json_option
 def export_command(
     *,
@@ -67,6 +74,7 @@ def export_command(
     validation: float,
     seed: int,
     block_size: int | None,
+    special: Any,  # noqa: ANN401 - one of two words, by click's own check
     as_json: bool,
 ) -> None:
     """Write a set as files for fine-tuning.
@@ -80,7 +88,9 @@ def export_command(
     from s1data.export import Options, export
     from s1data.hub.fetching import open_set
 
-    options = Options(form, tokenizer, system, samples, validation, seed, block_size)
+    if block_size is not None and tokenizer is None:
+        raise click.UsageError("--block-size: tokens are counted with --tokenizer; give one too")
+    options = Options(form, tokenizer, system, samples, validation, seed, block_size, special)
     done = export(open_set(target), out, options)
     for warning in done.warnings:
         print(f"s1data: warning: {warning}", file=sys.stderr)

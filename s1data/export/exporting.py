@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import polars as pl
 
-from s1data.checkpoint import settle
 from s1data.errors import RecipeError, RunError, nearest
 from s1data.export import splitting
+from s1data.export.control import Control
 from s1data.export.formats import FORMATS, QWEN_SYSTEM, Format, Line
 from s1data.export.lengths import Lengths
-from s1data.export.samples import Choice, Sample, check, samples
+from s1data.export.samples import Choice, Sample, Special, check, samples
 from s1data.export.templates import Template, marked
+from s1data.export.writing import Writer, write_dataset_info
 from s1data.hub import shards
 from s1data.hub.published_set import PublishedSet
 from s1data.run import Run
@@ -46,6 +46,8 @@ class Options:
     seed: int = 0
     block_size: int | None = None
     """Tokens in a training block, to say what it cuts."""
+    special: Special = "drop"
+    """What becomes of samples whose texts hold control tokens or think tags of their own."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Exported:
     """The system prompt that a model will see, in words."""
     lengths: Lengths | None
     warnings: tuple[str, ...] = ()
+    rehearsal: bool = False
+    """Whether the texts are an emulator's: nothing to train on."""
     block_size: int | None = field(default=None, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
@@ -90,9 +94,13 @@ def export(source: Run | pl.DataFrame, out: str | Path, options: Options | None 
         raise RecipeError(f"{path}: wanted a file ending in {' or '.join(ENDINGS)}")
     if not 0 <= how.validation < 1:
         raise RecipeError(f"validation: wanted a share from 0 to below 1, got {how.validation}")
+    if how.block_size is not None and how.tokenizer is None:
+        raise RecipeError("block_size: needs a tokenizer to count tokens with; give one as well")
     template = how.tokenizer
     if isinstance(template, str):
-        template = Template.load(template)
+        template = Template.load(template, chat=how.format != "s1")
+    elif template is not None and not template.chat and how.format != "s1":
+        raise template.without_chat()
     return _Export(_Rows(source), path, how, template).run()
 
 
@@ -102,8 +110,10 @@ class _Rows:
     def __init__(self, source: Run | pl.DataFrame) -> None:
         self._frame = source if isinstance(source, pl.DataFrame) else None
         self._files: list[Path] = []
+        self.rehearsal = False
         if isinstance(source, Run):
             source.check()
+            self.rehearsal = source.rehearsed
         if isinstance(source, PublishedSet):
             self._files = source.files("default")
         elif isinstance(source, Run):
@@ -132,10 +142,13 @@ class _Export:
         self.rows = rows
         self.path = path
         self.how = how
-        self.template = template
+        self.tokens = template
+        self.template = template if template is not None and template.chat else None
         self.format: Format = FORMATS[how.format]
+        self.control = Control(template.special() if template else (), tags=how.format != "s1")
         self.system = self._system()
         self.lengths: list[int] = []
+        self.unsaid = 0
 
     def _system(self) -> str | None:
         if self.how.system == WHOLE:
@@ -156,9 +169,9 @@ class _Export:
         paths = [self.path, beside] if self.how.validation else [self.path]
         lost: dict[str, int] = {}
         with ExitStack() as stack:
-            writers = [stack.enter_context(_Writer(path)) for path in paths]
+            writers = [stack.enter_context(Writer(path)) for path in paths]
             for rows in self.rows.batches():
-                found, none = samples(rows, self.how.samples)
+                found, none = samples(rows, self.how.samples, self.control, self.how.special)
                 for reason, n in none.items():
                     lost[reason] = lost.get(reason, 0) + n
                 for writer, which in zip(writers, (False, True), strict=False):
@@ -167,22 +180,26 @@ class _Export:
             if not sum(counts.values()):
                 raise RunError(f"{self.path}: no row has a trace with thinking and answer: {lost}")
         if self.how.format == "sharegpt":
-            _write_dataset_info(paths)
-        known = self.template is not None
+            write_dataset_info(paths)
+        empty = [f"{path}: no sample is in it" for path, n in counts.items() if not n]
         return Exported(
             counts, lost, self._system_in_words(),
-            Lengths(self.lengths, f"the tokenizer {self.template.name}") if self.template else None,
-            tuple(self._warnings() if known else ()), self.how.block_size,
+            Lengths(self.lengths, f"the tokenizer {self.tokens.name}") if self.tokens else None,
+            (*self._of_content(), *self._warnings(), *empty), self.rows.rehearsal,
+            self.how.block_size,
         )  # fmt: skip
 
-    def _write(self, writer: _Writer, some: list[Sample]) -> None:
+    def _write(self, writer: Writer, some: list[Sample]) -> None:
         for start in range(0, len(some), BATCH):
             part = some[start : start + BATCH]
             lines = [self.format.line(s, self.system, self.template) for s in part]
             writer.write(lines)
-            if self.template is not None:
-                self.lengths += self.template.lengths(
-                    [self._text(s, line) for s, line in zip(part, lines, strict=True)]
+            if self.tokens is not None:
+                texts = [self._text(s, line) for s, line in zip(part, lines, strict=True)]
+                self.lengths += self.tokens.lengths(texts)
+                self.unsaid += sum(
+                    s.thinking not in text or s.answer not in text
+                    for s, text in zip(part, texts, strict=True)
                 )
 
     def _text(self, sample: Sample, line: Line) -> str:
@@ -204,13 +221,32 @@ class _Export:
             return f"Qwen's default, as in s1: {QWEN_SYSTEM!r}"
         return "none is written; the trainer's template may add its own"
 
+    def _of_content(self) -> Iterator[str]:
+        if self.rows.rehearsal:
+            yield (
+                "the run is a rehearsal: its texts are an emulator's, not a model's; "
+                "do not train on them"
+            )
+        if self.control.met:
+            done = "left out; --special keep takes them" if self.how.special == "drop" else "kept"
+            yield (
+                f"control tokens or think tags inside the texts ({self.control.in_words()}): "
+                f"such samples are {done}"
+            )
+
     def _warnings(self) -> Iterator[str]:
         template = self.template
         if template is None:
             return
         if self.format.messages is not None:
             probe = Sample("", "?", marked(), "!")
-            if template.loses_thinking(self.format.messages(probe, self.system)):
+            loses = template.loses_thinking(self.format.messages(probe, self.system))
+            if self.unsaid and not loses:
+                yield (
+                    f"the chat template of {template.name} leaves out or changes a part of "
+                    f"{self.unsaid:,} samples, which the lengths therefore do not count"
+                )
+            if loses:
                 yield (
                     f"the chat template of {template.name} drops the thinking of the format "
                     f"{self.how.format}: a model trained so never sees it; take another format "
@@ -222,64 +258,3 @@ class _Export:
                 f"{template.tokenizer.eos_token!r}: set eos_token={template.end!r} in TRL's "
                 "SFTConfig, or it adds a second one"
             )
-
-
-class _Writer:
-    """A file of lines that appears when it is whole."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.lines = 0
-        self._part = path.with_name(path.name + ".part")
-        self._file: Any = None
-
-    def __enter__(self) -> Self:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            if self.path.suffix == ".jsonl":
-                self._file = self._part.open("w", encoding="utf-8")
-        except OSError as error:
-            raise RunError(f"{self.path}: cannot be written: {error.strerror}") from error
-        return self
-
-    def write(self, lines: list[Line]) -> None:
-        self.lines += len(lines)
-        if self.path.suffix == ".jsonl":
-            self._file.writelines(_one_line(line) for line in lines)
-        elif lines:
-            frame = pl.DataFrame(lines, infer_schema_length=None)
-            self._file = shards.append(frame, self._part, self._file)
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-        if kind is None and self._file is not None:
-            settle(self._part, self.path)
-        else:
-            self._part.unlink(missing_ok=True)
-
-
-def _one_line(line: Line) -> str:
-    """JSON without any character that some reader takes for the end of a line."""
-    text = json.dumps(line, ensure_ascii=False)
-    for char in "\x85\u2028\u2029":
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return text + "\n"
-
-
-def _write_dataset_info(paths: list[Path]) -> None:
-    """LLaMA-Factory reads which file is what from a ``dataset_info.json`` beside it."""
-    columns = {"messages": "conversations", "system": "system"}
-    about = {
-        path.stem: {"file_name": path.name, "formatting": "sharegpt", "columns": columns}
-        for path in paths
-    }
-    file = paths[0].with_name("dataset_info.json")
-    text = file.read_text(encoding="utf-8") if file.is_file() else "{}"
-    try:
-        known = json.loads(text)
-    except ValueError:
-        known = None
-    if not isinstance(known, dict):
-        raise RunError(f"{file}: is no JSON object; move it away, or export to another folder")
-    file.write_text(json.dumps({**known, **about}, indent=2) + "\n", encoding="utf-8")

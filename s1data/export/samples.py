@@ -9,9 +9,11 @@ from typing import Any, Literal, TypeAlias
 import polars as pl
 
 from s1data.errors import PoolError
+from s1data.export.control import Control
 from s1data.texts import PARTS
 
 Choice: TypeAlias = Literal["best", "all"]
+Special: TypeAlias = Literal["drop", "keep"]
 
 
 @dataclass(frozen=True)
@@ -39,19 +41,33 @@ def check(schema: Mapping[str, pl.DataType], where: str) -> None:
         )
 
 
-def samples(rows: pl.DataFrame, choice: Choice) -> tuple[list[Sample], dict[str, int]]:
+def samples(
+    rows: pl.DataFrame,
+    choice: Choice,
+    control: Control | None = None,
+    special: Special = "drop",
+) -> tuple[list[Sample], dict[str, int]]:
     """Samples in the rows' order, and how many rows or traces gave none, by reason.
 
     ``best`` takes one trace of each row: one judged right before one not judged before one judged
     wrong, one that ended by itself before one that was cut, then the lowest sample of the first
-    teacher by name. ``all`` takes every trace.
+    teacher by name. ``all`` takes every trace. Texts in which ``control`` finds something are left
+    out unless ``special`` keeps them.
     """
     out: list[Sample] = []
     lost: dict[str, int] = {}
     for line in rows.select("id", "question", "traces").iter_rows(named=True):
-        usable = list(_usable(line["traces"] or (), lost))
+        asks = control is not None and control.in_question(line["question"])
+        if asks and special == "drop":
+            _count(lost, "rows with a control token in the question")
+            continue
+        usable = [
+            trace
+            for trace in _usable(line["traces"] or (), lost)
+            if _plain(trace, control, lost if special == "drop" else {}) or special == "keep"
+        ]
         if not usable:
-            lost["rows without a usable trace"] = lost.get("rows without a usable trace", 0) + 1
+            _count(lost, "rows without a usable trace")
         chosen = sorted(usable, key=_worth)[:1] if choice == "best" else usable
         out += [
             Sample(
@@ -69,8 +85,18 @@ def _usable(traces: Any, lost: dict[str, int]) -> Iterator[dict[str, Any]]:  # n
             yield trace
         else:
             part = "answer" if thinking.strip() else "thinking"
-            reason = f"traces without {part}"
-            lost[reason] = lost.get(reason, 0) + 1
+            _count(lost, f"traces without {part}")
+
+
+def _plain(trace: Mapping[str, Any], control: Control | None, lost: dict[str, int]) -> bool:
+    found = control is not None and control.in_trace(trace["thinking"], trace["answer"])
+    if found:
+        _count(lost, "traces with control tokens or think tags inside")
+    return not found
+
+
+def _count(lost: dict[str, int], reason: str) -> None:
+    lost[reason] = lost.get(reason, 0) + 1
 
 
 def _worth(trace: Mapping[str, Any]) -> tuple[int, int, str, int]:

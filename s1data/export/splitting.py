@@ -18,7 +18,8 @@ def validation_ids(questions: pl.DataFrame, share: float, seed: int) -> set[str]
     """Ids (of ``id``, ``question``) for validation: whole groups of near-duplicates.
 
     Groups are taken in an order keyed by the seed while they fit into ``share`` of all rows. The
-    first is taken in any case, so there may be more where one group is larger than that.
+    first is taken in any case, so there is at least one row, and may be more than the share where
+    one group is larger.
     """
     once = questions.select("id", "question").unique("id").sort("id")
     dropped = apply(LIKE, once).dropped
@@ -32,7 +33,7 @@ def validation_ids(questions: pl.DataFrame, share: float, seed: int) -> set[str]
     def key(name: str) -> str:
         return hashlib.sha256(f"{seed}|{name}".encode()).hexdigest()
 
-    wanted, taken = round(share * len(ids)), set[str]()
+    wanted, taken = max(round(share * len(ids)), 1), set[str]()
     for name in sorted(members, key=key):
         if len(taken) >= wanted:
             break

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from s1data.errors import RecipeError
+from s1data.published import UNREACHABLE, in_words, quiet
 
 Messages = Sequence[Mapping[str, Any]]
 _MARK: Final = "zqxjkv"
@@ -18,22 +21,37 @@ class Template:
     def __init__(self, tokenizer: Any, name: str) -> None:  # noqa: ANN401 - transformers' own class
         self.tokenizer = tokenizer
         self.name = name
-        if not getattr(tokenizer, "chat_template", None):
-            raise RecipeError(
-                f"tokenizer {name}: has no chat template; take that of the instruct model"
-            )
-        self.end = self._end()
+        self.chat = bool(getattr(tokenizer, "chat_template", None))
+        """Whether it has a chat template; without one it only counts tokens."""
+        self.end = self._end() if self.chat else str(tokenizer.eos_token or "")
 
     @classmethod
-    def load(cls, name: str) -> Template:
-        """A tokenizer of the Hub, or in a folder; RecipeError where there is none."""
+    def load(cls, name: str, *, chat: bool = True) -> Template:
+        """A tokenizer of the Hub, or in a folder; RecipeError where there is none.
+
+        ``chat`` says whether one without a chat template is refused.
+        """
+        local = Path(name).is_dir() or _only_cached(name)
         from transformers import AutoTokenizer
 
         try:
-            return cls(AutoTokenizer.from_pretrained(name, trust_remote_code=False), name)
+            with quiet():
+                found = AutoTokenizer.from_pretrained(
+                    name, trust_remote_code=False, local_files_only=local
+                )
         except (OSError, ValueError, KeyError) as error:
             said = (str(error).strip().splitlines() or [""])[0]
             raise RecipeError(f"tokenizer {name}: cannot be loaded: {said}") from error
+        made = cls(found, name)
+        if chat and not made.chat:
+            raise made.without_chat()
+        return made
+
+    def without_chat(self) -> RecipeError:
+        """What to say where a chat template is needed and there is none."""
+        return RecipeError(
+            f"tokenizer {self.name}: has no chat template; take that of the instruct model"
+        )
 
     def text(self, messages: Messages) -> str:
         """The whole conversation as text."""
@@ -46,6 +64,9 @@ class Template:
     def _render(self, messages: Messages, *, generate: bool) -> object:
         from jinja2.exceptions import TemplateError
 
+        if not self.chat:
+            raise self.without_chat()
+
         try:
             return self.tokenizer.apply_chat_template(
                 [dict(m) for m in messages], tokenize=False, add_generation_prompt=generate
@@ -54,6 +75,10 @@ class Template:
             raise RecipeError(
                 f"tokenizer {self.name}: its chat template refuses these messages: {error}"
             ) from error
+
+    def special(self) -> list[str]:
+        """Tokens that are more to this tokenizer than their letters."""
+        return [str(token) for token in self.tokenizer.all_special_tokens]
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, without tokens that the tokenizer would put around it."""
@@ -90,3 +115,27 @@ class Template:
 def marked() -> str:
     """The thinking to put into messages for `Template.loses_thinking`."""
     return _MARK
+
+
+def _only_cached(name: str) -> bool:
+    """Whether the Hub cannot be asked, but its cache has the tokenizer.
+
+    Raises RecipeError where there is no such tokenizer, before anything is tried several times.
+    """
+    from huggingface_hub import HfApi, try_to_load_from_cache
+
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        raise RecipeError(f"tokenizer {name}: cannot be loaded: there is no such folder")
+    try:
+        HfApi(library_name="s1data").model_info(name, timeout=10)
+    except Exception as error:
+        names = {kind.__name__ for kind in type(error).__mro__}
+        if "GatedRepoError" in names or names & UNREACHABLE:
+            for file in ("tokenizer_config.json", "tokenizer.json"):
+                if isinstance(try_to_load_from_cache(name, file), str):
+                    return True
+        said = "no such model" if "RepositoryNotFoundError" in names else in_words(error)
+        raise RecipeError(
+            f"tokenizer {name}: cannot be loaded: there is no such folder, and on the Hub: {said}"
+        ) from error
+    return False

@@ -59,9 +59,7 @@ class Staged:
 
 def check(run: Run) -> None:
     """RunError unless a run may be published at all."""
-    manifest = run.manifest
-    origins = [dict(used.get("origins", {})) for used in manifest["models"].values()]
-    if manifest["rehearsal"] or any(o.get("rehearsal") for o in origins):
+    if run.rehearsed:
         raise RunError(
             f"{run.path}: is a rehearsal: its replies are an emulator's, not a model's, so it is "
             "never published; run the recipe with real models"
