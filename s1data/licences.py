@@ -19,7 +19,7 @@ CLASSES: Final[dict[str, str]] = {
     OPEN: "may be passed on, changed or not",
     "non_commercial": "may not be used commercially",
     "no_derivatives": "may not be passed on in changed form",
-    "conflicting": "says two things that do not go together",
+    "conflicting": "names more than one set of terms, not all of them open",
     "unknown": "is not stated, or not a licence known by name",
 }
 """The classes, and what stands for each in sentences."""

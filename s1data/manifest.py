@@ -80,6 +80,7 @@ def build(
             "ids_sha256": digest.of_value(selected["id"].to_list()),
             "licences": _counted(selected, "licence"),
             "sources": _counted(selected, "source"),
+            **_trace_kinds(selected),
         },
         "files": dict(files),
         "versions": {"python": platform.python_version(), **_versions()},
@@ -170,6 +171,14 @@ def _add(sums: dict[str, Any], more: Mapping[str, Any]) -> None:
 def _counted(frame: pl.DataFrame, column: str) -> dict[str, int]:
     counts = frame[column].fill_null("unknown").value_counts()
     return dict(counts.sort(["count", column], descending=[True, False]).iter_rows())
+
+
+def _trace_kinds(selected: pl.DataFrame) -> dict[str, dict[str, int]]:
+    if "traces" not in selected.columns:
+        return {}
+    each = selected.select(pl.col("traces").explode()).drop_nulls().unnest("traces")
+    kinds = each.select(pl.col("trace_kind").fill_null("not stated"))
+    return {"trace_kinds": _counted(kinds, "trace_kind")}
 
 
 def _when(seconds: float) -> str:

@@ -188,13 +188,18 @@ def _traces(facts: Facts) -> Iterator[str]:
     )
     said = {True: "right", False: "wrong", None: "undecided"}
     rows = [
-        (provenance.teacher(t, facts), code(k or "unknown"), said[v], n)
+        (provenance.teacher(t, facts), code(k or "not stated"), said[v], n)
         for t, k, v, n in counts.iter_rows()
     ]
     yield table(("teacher", "kind", "answer", "traces"), rows)
     yield ""
     for kind in sorted(set(traces["trace_kind"].drop_nulls().to_list())):
         yield f"- `{kind}`: {KINDS.get(kind, 'unknown')}."
+    if traces["trace_kind"].null_count():
+        yield (
+            "- `not stated`: whoever recorded these traces did not say whether they are the model's "
+            "own chain of thought or a summary of it."
+        )
     if facts.manifest["published"]["with_replies"] == "none":
         yield "- The texts of the traces are left out; keys, lengths and verdicts are here."
 

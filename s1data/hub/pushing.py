@@ -12,7 +12,7 @@ import polars as pl
 
 from s1data import card
 from s1data.checkpoint import write_json
-from s1data.errors import RecipeError, RunError
+from s1data.errors import RecipeError, RunError, nearest
 from s1data.hub import shards, staging
 from s1data.hub.published_set import PublishedSet
 from s1data.hub.reading_back import read_back
@@ -109,7 +109,14 @@ def _name(repo: str) -> str:
 
 
 def _refuse_unaccepted(concerns: Sequence[Concern], accepted: Collection[str]) -> list[str]:
-    left = [c for c in concerns if not {c.name, c.kind} & set(accepted)]
+    there = {_word(name) for c in concerns for name in (c.name, c.kind)}
+    if strange := [word for word in accepted if _word(word) not in there]:
+        names = sorted({name for c in concerns for name in (c.name, c.kind)})
+        wanted = f"wanted one of: {'; '.join(names)}{nearest(strange[0], names)}"
+        empty = "every licence of the set is open; leave it out"
+        raise RecipeError(f"--accept-licence {strange[0]}: {wanted if names else empty}")
+    taken = {_word(word) for word in accepted}
+    left = [c for c in concerns if not {_word(c.name), _word(c.kind)} & taken]
     if left:
         lines = [
             f"licence {c.name} ({c.rows:,} rows of {', '.join(c.sources)}): {c.why}; to publish "
@@ -118,6 +125,11 @@ def _refuse_unaccepted(concerns: Sequence[Concern], accepted: Collection[str]) -
         ]
         raise RecipeError("\n".join(lines))
     return [f"licence {c.name}, {c.rows:,} rows: published as you decided" for c in concerns]
+
+
+def _word(name: str) -> str:
+    """A name as it is compared: non-commercial and non_commercial are one."""
+    return name.strip().lower().replace("_", "-")
 
 
 def _quoted(name: str) -> str:
@@ -152,6 +164,12 @@ def _refuse_other(
         )
     if old["fingerprint"] != new["fingerprint"]:
         raise RunError(f"{remote.name}: the tag {tag} is this recipe on other data; {todo}")
+    before, now = (m["published"]["with_replies"] for m in (old, new))
+    if before != now:
+        raise RunError(
+            f"{remote.name}: the tag {tag} is this recipe with --with-replies {before}, not {now}; "
+            f"push it so, or {todo}"
+        )
 
 
 class _Job:

@@ -148,7 +148,13 @@ def _empty(folder: Path) -> None:
             f"{', '.join(others[:3])} in it; give another --out"
         )
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "data").mkdir()
+    except OSError as error:
+        raise RunError(
+            f"{folder}: cannot be written to ({error.strerror}); give another --out"
+        ) from None
 
 
 def _replay(run: Run, lines: Lines, ledger: pl.DataFrame, folder: Path) -> Iterator[Written]:

@@ -34,8 +34,11 @@ class AddRecordedTraces(GlobalEnricher):
     """Adds `traces` from a named input; a row without traces gets an empty list.
 
     The samples of a teacher are numbered by content. `trace_kind` is what the input says, else
-    none where there is no thinking, summary for the teachers so named, and raw.
+    none where there is no thinking, summary for the teachers so named, and `kind`; null where nobody
+    said.
     """
+
+    revision: ClassVar = 2
 
     from_: str = Field(
         alias="from", pattern=f"^{LABEL.pattern}$", description="The named input to read."
@@ -51,6 +54,9 @@ class AddRecordedTraces(GlobalEnricher):
     answer: str = Field(default="answer", description="The input's column with the reply's answer.")
     summary_teachers: tuple[str, ...] = Field(
         default=(), description="Teachers whose provider gives summaries of the thinking."
+    )
+    kind: Literal["raw", "summary"] | None = Field(
+        default=None, description="What the thinking is where nothing else says so: raw, summary."
     )
     finish: str | None = Field(
         default=None, description="The input's column with why the trace ended (stop, length)."
@@ -132,7 +138,7 @@ class AddRecordedTraces(GlobalEnricher):
                 .then(pl.lit("none"))
                 .when(pl.col("teacher").is_in(list(self.summary_teachers)))
                 .then(pl.lit("summary"))
-                .otherwise(pl.lit("raw")),
+                .otherwise(pl.lit(self.kind, pl.String)),
             ),
         )
 

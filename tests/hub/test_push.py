@@ -134,6 +134,7 @@ def test_where_the_hub_keeps_refusing_the_old_commit_stays_and_one_line_says_so(
 ):
     push(user, run, repo)
     before = hub.repositories[repo].head
+    hub.repositories[repo].tags.clear()  # so that the set may be pushed in another form
     hub.faults = [Fault(f"POST .*{repo}/commit/", status, times=99)]
     try:
         failed = push(user, run, repo, "--with-replies", "none", code=1)
@@ -150,6 +151,7 @@ def test_where_the_hub_keeps_refusing_the_old_commit_stays_and_one_line_says_so(
 def test_a_commit_of_others_meanwhile_is_kept_and_built_upon(hub, user, run, repo):
     push(user, run, repo)
     repository = hub.repositories[repo]
+    repository.tags.clear()
     hub.meanwhile[repo] = lambda: repository.edit("NOTES.md", b"mine")
     push(user, run, repo, "--with-replies", "none")
     assert repository.files()["NOTES.md"] == b"mine"
@@ -179,6 +181,7 @@ def test_a_branch_is_pushed_to_where_it_is_named_and_nowhere_else(hub, user, run
     repository = hub.repositories[repo]
     before = repository.head
     repository.branches["next"] = before
+    repository.tags.clear()
     push(user, run, repo, "--revision", "next")
     assert repository.head == before
     assert repository.branches["next"] != before
@@ -191,6 +194,7 @@ def test_a_branch_is_pushed_to_where_it_is_named_and_nowhere_else(hub, user, run
 def test_configs_and_splits_of_others_stay_and_are_loaded(hub, user, run, repo):
     push(user, run, repo)
     repository = hub.repositories[repo]
+    repository.tags.clear()
     user.python(
         "from datasets import Dataset\n"
         f"Dataset.from_dict({{'note': ['a', 'b']}}).push_to_hub({repo!r}, config_name='notes')"
@@ -237,6 +241,7 @@ def test_what_a_user_wrote_into_the_card_survives_the_next_push(hub, user, run, 
     )
     text += "\nAt the end.\n"
     repository.edit("README.md", text.encode())
+    repository.tags.clear()
     done = push(user, run, repo, "--with-replies", "none")
     now = repository.files()["README.md"].decode()
     for kept in (
@@ -260,6 +265,7 @@ def test_files_of_an_earlier_push_that_are_no_more_are_taken_out(hub, user, run,
     replies = pl.read_parquet(repository.files()["replies/train-00000-of-00001.parquet"])
     assert replies.columns == ["id", "reply_key", "thinking", "answer"]
     assert replies.height > 24
+    repository.tags.clear()
     push(user, run, repo, "--with-replies", "none")
     assert set(repository.files()) == {*PARTS, ".gitattributes"}
     data = pl.read_parquet(repository.files()["data/train-00000-of-00001.parquet"])
@@ -307,6 +313,9 @@ def test_another_recipe_or_other_data_under_the_same_tag_is_refused(
         tmp_path / "g", inputs={"farm": pool / "farm.jsonl"}
     )
     assert "on other data" in push(user, grown.path, repo, code=1).err
+    for more in ((), ("--dry-run",)):
+        other = push(user, run, repo, "--with-replies", "none", *more, code=1)
+        assert f"the tag {TAG} is this recipe with --with-replies selected, not none" in other.err
     assert hub.repositories[repo].head == before
 
 
@@ -325,10 +334,35 @@ def test_licences_that_are_not_open_need_a_word_and_are_named(hub, user, runs, r
     assert "cc-by-nc-4.0" in refused.err
     assert "--accept-licence cc-by-nc-4.0" in refused.err
     assert repo not in hub.repositories
+    unknown = push(user, run, repo, "--accept-licence", "cc-by-nc", code=2)
+    assert "--accept-licence cc-by-nc: wanted one of: cc-by-nc-4.0; non_commercial" in unknown.err
+    for spelt in ("non-commercial", "non_commercial", "CC-BY-NC-4.0"):
+        push(user, run, repo, "--dry-run", "--accept-licence", spelt)
     push(user, run, repo, "--accept-licence", "cc-by-nc-4.0")
     card = hub.repositories[repo].files()["README.md"].decode()
     assert "may not be used commercially" in card
     assert "- cc-by-nc-4.0" in card.partition("\n---\n")[0]
+
+
+def test_a_licence_is_not_accepted_where_all_are_open(user, run, repo):
+    refused = push(user, run, repo, "--accept-licence", "unknown", "--dry-run", code=2)
+    assert "every licence of the set is open" in refused.err
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(user, run, repo):
+    refused = push(user, run, repo, "--dry-run", "--out", "/proc/push", code=1)
+    assert refused.err.startswith("s1data: /proc/push: cannot be written to")
+    assert refused.err.endswith("give another --out\n")
+
+
+def test_traces_whose_kind_nobody_stated_are_called_so(pushed):
+    repository, _, _ = pushed
+    card = repository.files()["README.md"].decode()
+    assert "| `not stated` |" in card
+    assert "did not say whether they are the model's own chain of thought" in card
+    assert "word for word" not in card
+    manifest = json.loads(repository.files()["manifest.json"])
+    assert set(manifest["selected"]["trace_kinds"]) == {"not stated"}
 
 
 def test_private_makes_a_private_one_and_says_so_where_it_is_public(hub, user, run, repo):
@@ -410,6 +444,7 @@ def test_a_kill_during_the_upload_leaves_the_repository_as_it_was(hub, user, run
 
     push(user, run, repo)
     before = hub.repositories[repo].head
+    hub.repositories[repo].tags.clear()
     hub.lfs.clear()
     hub.faults = [Fault("PUT /lfs/", "drop", times=99)]
     home = tmp_path / "home"

@@ -1,5 +1,7 @@
 """Recorded traces, what each rule finds in them, and the rows that go on with fewer."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
@@ -91,6 +93,26 @@ def test_keys_follow_content_and_not_the_order_of_the_file():
     assert rows["traces"].equals(judged(lines[::-1])["traces"])
     keys = [t["reply_key"] for t in rows["traces"][0]]
     assert keys[-1] in keys[:-1], "the same text of two teachers is one text"
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        ({}, {"one": None, "two": None, "mute": "none"}),
+        ({"kind": "raw"}, {"one": "raw", "two": "raw", "mute": "none"}),
+        ({"summary_teachers": ["two"]}, {"one": None, "two": "summary", "mute": "none"}),
+        ({"trace_kind": "said", "kind": "raw"}, {"one": "summary", "two": "raw", "mute": "none"}),
+    ],
+)
+def test_a_kind_is_what_somebody_stated_and_no_guess(fields, wanted):
+    lines = [("a", "one", *GOOD), ("a", "two", *GOOD), ("a", "mute", "", "4")]
+    given = pl.DataFrame(lines, schema=["question", "model", "thinking", "answer"], orient="row")
+    given = given.with_columns(said=pl.Series(["summary", None, None], dtype=pl.String))
+    rows = with_places(pl.DataFrame({"question": ["a"]}))
+    stage = AddRecordedTraces(**{"from": "t", **fields})
+    engine = LocalEngine(read=lambda _: given, vectors_home=Path())
+    traces = act(stage, rows, engine).kept["traces"][0]
+    assert {t["teacher"]: t["trace_kind"] for t in traces} == wanted
 
 
 def test_a_wrong_answer_stays_unless_asked_for():

@@ -87,7 +87,7 @@ function* traces(row, given) {
   yield make("h3", {}, given.length === 1 ? "Trace" : `Traces (${number.format(given.length)})`);
   for (const [n, trace] of given.entries()) {
     const tokens = [["thinking", trace.thinking_tokens], ["answer", trace.answer_tokens]].filter(([, value]) => value != null).map(([name, value]) => `${name} ${number.format(value)} tokens`);
-    const said = [trace.trace_kind, ...tokens, trace.finish, verdictOf(trace)].filter(Boolean).join(", ");
+    const said = [trace.trace_kind ?? "kind not stated", ...tokens, trace.finish, verdictOf(trace)].filter(Boolean).join(", ");
     yield told(row, "traces", n, `${trace.teacher ?? "teacher"} #${trace.sample ?? n}`, said);
   }
 }
