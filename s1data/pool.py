@@ -44,7 +44,8 @@ TRACE: Final = pl.Struct(
 )
 """One reasoning trace of a teacher; its text is elsewhere, under ``reply_key``.
 
-``trace_kind`` is raw, summary or none, null where nobody said; ``verdict`` and ``method`` are as in `ATTEMPT`.
+``trace_kind`` is raw, summary or none, null where nobody said; ``verdict`` and ``method`` are as in
+`ATTEMPT`.
 """
 
 PASS_RATE: Final = pl.Struct(

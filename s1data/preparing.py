@@ -92,12 +92,12 @@ def prepare(
     inputs: dict[str, OpenedInput] = {}
     closed: list[str] = []
     for i, spec in enumerate(pipeline.sources):
-        with _noting(closed, "" if spec.name in bound else pipeline.at(("sources", i))):
+        with _noting(closed, "" if spec.name in bound else pipeline.at(("sources", i)), spec.name):
             sources[spec.name] = open_source(spec, bound.get(spec.name))
             _ = sources[spec.name].schema
     for name, place in pipeline.inputs.items():
         if name in read or name in bound:
-            with _noting(closed, "" if name in bound else pipeline.at(("inputs", name))):
+            with _noting(closed, "" if name in bound else pipeline.at(("inputs", name)), name):
                 inputs[name] = open_input(place, name, bound.get(name))
                 _ = inputs[name].schema
     if closed:
@@ -109,12 +109,15 @@ def prepare(
 
 
 @contextmanager
-def _noting(problems: list[str], place: str) -> Iterator[None]:
+def _noting(problems: list[str], place: str, name: str) -> Iterator[None]:
     """Notes what cannot be opened, so that all of it is said at once."""
     try:
         yield
     except PoolError as error:
-        problems.append(f"{place}: {error}" if place else str(error))
+        said = f"{place}: {error}" if place else str(error)
+        # A recipe of others names their files: where they are here is for the run to say.
+        gone = place and any(text in said for text in (" does not exist", ": no file matches "))
+        problems.append(f"{said}; if it lies elsewhere: --input {name}=PATH" if gone else said)
 
 
 def _bound(pipeline: Pipeline, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -197,8 +197,8 @@ def _traces(facts: Facts) -> Iterator[str]:
         yield f"- `{kind}`: {KINDS.get(kind, 'unknown')}."
     if traces["trace_kind"].null_count():
         yield (
-            "- `not stated`: whoever recorded these traces did not say whether they are the model's "
-            "own chain of thought or a summary of it."
+            "- `not stated`: whoever recorded these traces did not say whether they are the "
+            "model's own chain of thought or a summary of it."
         )
     if facts.manifest["published"]["with_replies"] == "none":
         yield "- The texts of the traces are left out; keys, lengths and verdicts are here."

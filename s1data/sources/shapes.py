@@ -20,7 +20,7 @@ import polars as pl
 from s1data.errors import PoolError
 from s1data.sources.intake import Raw, Reader, Take, check_dtype, convert, own_dtype
 
-REVISION: Final = 1
+REVISION: Final = 2
 """Moves when the same file gives other lines."""
 POOL: Final = dict.fromkeys(
     ("question", "solution", "answer", "source_type", "cot_type", "metadata"), pl.String()
@@ -74,9 +74,6 @@ def _listed(value: object) -> list[Any]:
 
 
 def _text(value: object) -> str | None:
-    """A text, or the first of a list of texts, as s1K keeps its trajectories."""
-    if isinstance(value, list):
-        value = value[0] if value else None
     return value if isinstance(value, str) else None
 
 
@@ -85,8 +82,11 @@ def _s1(line: Line) -> Line:
 
 
 def _s1k_traces(line: Line) -> Iterator[Line]:
-    thinking = _text(_listed(line.get("thinking_trajectories")))
-    yield _trace(line["question"], "gemini-2.0-flash-thinking-exp", thinking, line.get("attempt"))
+    # One attempt is recorded, however many trajectories there are: each is a trace that ends in it.
+    for thinking in _listed(line.get("thinking_trajectories")) or [None]:
+        yield _trace(
+            line["question"], "gemini-2.0-flash-thinking-exp", _text(thinking), line.get("attempt")
+        )
 
 
 def _s1k11_traces(line: Line) -> Iterator[Line]:

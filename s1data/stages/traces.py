@@ -34,8 +34,8 @@ class AddRecordedTraces(GlobalEnricher):
     """Adds `traces` from a named input; a row without traces gets an empty list.
 
     The samples of a teacher are numbered by content. `trace_kind` is what the input says, else
-    none where there is no thinking, summary for the teachers so named, and `kind`; null where nobody
-    said.
+    none where there is no thinking, summary for the teachers so named, and `kind`; null where
+    nobody said.
     """
 
     revision: ClassVar = 2

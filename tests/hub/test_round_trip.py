@@ -1,6 +1,7 @@
 """What was pushed is enough: a stranger checks it, asks it and runs it again."""
 
 import json
+import re
 import shutil
 
 import polars as pl
@@ -61,6 +62,21 @@ def test_the_published_recipe_runs_on_another_pool(stranger, tmp_path):
     assert (tmp_path / "r" / "manifest.json").is_file(), done.err
     ledger = pl.read_parquet(tmp_path / "r" / "ledger.parquet")
     assert ledger.filter(source="farm").height == 5
+
+
+def test_all_that_is_not_here_is_named_at_once_with_how_to_bind_it(stranger, hub, tmp_path):
+    recipe = hub.repositories[REPO].files()["pipeline.yaml"].decode()
+    places = {"farm.jsonl": "farm", "traces.jsonl": "traces", "solved.jsonl": "solved"}
+    for file in places:
+        recipe = re.sub(rf"path: \S*{file}", f"path: nowhere-{file}", recipe)
+    (tmp_path / "r.yaml").write_text(recipe, encoding="utf-8")
+    done = stranger.s1data("run", tmp_path / "r.yaml", "--out", tmp_path / "x", "--quiet")
+    assert done.code == 2
+    lines = done.err.splitlines()
+    assert len(lines) == 3
+    for file, name in places.items():
+        (line,) = [line for line in lines if f"nowhere-{file}" in line]
+        assert line.endswith(f"; if it lies elsewhere: --input {name}=PATH")
 
 
 def test_why_works_on_a_pushed_set(stranger, pushed):

@@ -82,6 +82,18 @@ def test_a_set_in_its_own_columns_is_a_pool_and_traces(tmp_path, layout, ending)
     assert set(lines["trace_kind"]) == {"raw"}
 
 
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+def test_each_of_several_trajectories_is_a_trace(tmp_path, ending):
+    line = {"question": "Q?", "thinking_trajectories": ["one", "two"], "attempt": "4"}
+    frame, path = pl.DataFrame([line]), tmp_path / f"set.{ending}"
+    frame.write_parquet(path) if ending == "parquet" else frame.write_ndjson(path)
+    read = open_input(Input(path=str(path), shape="s1k"), "traces").read()
+    assert read.select("question", "thinking", "answer").rows() == [
+        ("Q?", "one", "4"),
+        ("Q?", "two", "4"),
+    ]
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_recipe_reads_set_and_traces_from_one_file_to_an_export(tmp_path, layout):
     from s1data.export import Options, export
