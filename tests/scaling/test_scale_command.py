@@ -163,9 +163,10 @@ def test_a_sweep_killed_at_any_time_goes_on_and_pays_for_nothing_twice(tmp_path)
             assert not (tmp_path / "c/curve.json").exists()
         assert start().wait() == 0
         asked = [entry.material for entry in answered()]
-    # What was in flight at each of the two kills is asked once more, and so is the tiny request
-    # before each start; nothing else is.
-    assert len(asked) - len(set(asked)) <= 2 + 2
+    # At each of the two kills one request was in flight, and one reply may not have been on disk
+    # yet: the next is sent while a reply is written. Those are asked once more, and so is the tiny
+    # request before each start; nothing else is.
+    assert len(asked) - len(set(asked)) <= 2 * 2 + 2
     assert (tmp_path / "c/curve.json").exists()
     with emulator() as server:
         arguments[3] = model(server)
