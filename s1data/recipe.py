@@ -101,7 +101,7 @@ class Pipeline(Head):
         Fields at their default are left out, so a field that a later version adds moves nothing.
         """
         return {
-            "sources": [_given(source) for source in self.sources],
+            "sources": [_place_of(source) for source in self.sources],
             "inputs": {name: _given(spec) for name, spec in self.inputs.items()},
             # Left out where there are none, so that recipes that ask nobody keep their fingerprint.
             **({"models": self.asked()} if self.models else {}),
@@ -219,6 +219,11 @@ class FrozenMap(dict[str, Any]):
 
 def _given(place: Frozen) -> dict[str, Any]:
     return place.model_dump(mode="json", exclude_defaults=True)
+
+
+def _place_of(source: Source) -> dict[str, Any]:
+    about = {"url", "citation"}  # whom to thank decides nothing
+    return source.model_dump(mode="json", exclude_defaults=True, exclude=about)
 
 
 def _decides(stage: Stage) -> dict[str, Any]:

@@ -21,6 +21,8 @@ class Facts:
     selected: pl.DataFrame
     """The set; texts of traces are not needed."""
     ledger: pl.DataFrame
+    thinking_chars: pl.Series | None = None
+    """Characters of the thinking of each trace, where the set has its texts."""
 
     @property
     def traces(self) -> pl.DataFrame | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from s1data.card import metadata as blocks
@@ -33,6 +33,8 @@ class Merged:
 
     text: str
     edited: tuple[str, ...]
+    kept: Mapping[str, str] = field(default_factory=dict)
+    """Their texts, by name."""
 
 
 def fresh(block: Mapping[str, Any], sections: Mapping[str, str]) -> str:
@@ -57,12 +59,12 @@ def merge(
     body = old[found.end() :] if found else old
     whole = blocks.merged(block, theirs, before)
     head = found.group(1) if found and whole == theirs else _yaml(whole)
-    edited = []
+    kept: dict[str, str] = {}
 
     def renewed(match: re.Match[str]) -> str:
         name, text = match["name"], match["text"]
         if _sum(text) != match["sum"]:
-            edited.append(name)
+            kept[name] = text
             return match.group(0)
         return _marked(name, sections[name]) if name in sections else ""
 
@@ -73,7 +75,7 @@ def merge(
     if added:
         body = body.rstrip("\n") + added + "\n"
     gap = "" if body.startswith("\n") else "\n"
-    return Merged(f"---\n{head}\n---\n{gap}{body}", tuple(edited))
+    return Merged(f"---\n{head}\n---\n{gap}{body}", tuple(kept), kept)
 
 
 def _marked(name: str, text: str) -> str:

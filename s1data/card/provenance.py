@@ -11,6 +11,7 @@ from s1data import licences
 from s1data.card import citations
 from s1data.card.facts import Facts
 from s1data.card.text import code, inline, table
+from s1data.sources.spec import Source
 
 
 def model(name: str, facts: Facts) -> str:
@@ -86,12 +87,17 @@ def rights(facts: Facts) -> Iterator[str]:
             yield f"- {inline(name)}: {licences.terms(name)}."
     yield "\n### Sources\n"
     for spec in facts.pipeline.sources:
-        yield f"- {inline(spec.name)}: {_place(spec.name, facts.manifest)}"
+        yield f"- {inline(spec.name)}: {_place(spec.name, facts.manifest)}{_about(spec)}"
     cited = list(citations.of(facts.pipeline, facts.manifest))
     if cited:
         yield "\n### Citations\n\n```bibtex"
         yield "\n\n".join(cited)
         yield "```"
+
+
+def _about(spec: Source) -> str:
+    page = f"; [its page]({spec.url})" if spec.url else ""
+    return page + (f"; cite: {inline(spec.citation, 2000)}" if spec.citation else "")
 
 
 def _place(name: str, manifest: Mapping[str, Any]) -> str:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from s1data.card import provenance
+from s1data.card import composition, provenance
+from s1data.card.composition import MOST_LINES, rest
 from s1data.card.facts import Facts
 from s1data.card.text import code, inline, table
-
-MOST_LINES = 25
-"""Lines of a table of domains or reasons; the rest is said in one line."""
 
 
 def sections(facts: Facts) -> dict[str, str]:
@@ -20,7 +17,7 @@ def sections(facts: Facts) -> dict[str, str]:
     makers = {
         "about": _about,
         "funnel": _funnel,
-        "composition": _composition,
+        "composition": composition.section,
         "errata": _errata,
         "reasons": _reasons,
         "contamination": _contamination,
@@ -55,62 +52,22 @@ def _funnel(facts: Facts) -> Iterator[str]:
     yield "## From the pool to the set\n"
     yield "![Rows that go on after each stage](figures/funnel.svg)\n"
     rows = [
-        (code(s["label"]), s["rows_in"], s["rows_in"] - s["rows_out"], s["rows_out"])
+        (
+            code(s["label"]),
+            s["rows_in"],
+            s["rows_in"] - s["rows_out"],
+            s["rows_out"],
+            _main_reasons(s["reasons"]),
+        )
         for s in facts.manifest["stages"]
     ]
-    yield table(("stage", "rows in", "dropped", "rows out"), rows)
+    yield table(("stage", "rows in", "dropped", "rows out", "for"), rows)
 
 
-def _composition(facts: Facts) -> Iterator[str]:
-    yield "## What is in it\n"
-    chosen = facts.selected
-    yield table(("source", "rows"), ((inline(n), r) for n, r in _counted(chosen["source"])))
-    if "domain" in chosen.columns:
-        counts = _counted(chosen["domain"])
-        yield f"\n{len(counts)} domains:\n"
-        yield table(("domain", "rows"), ((inline(n), r) for n, r in counts[:MOST_LINES]))
-        yield from _rest(counts, "domains")
-    lengths = dict(_lengths(facts))
-    if lengths:
-        yield "\nLengths:\n"
-        head = ("", "shortest", "median", "90%", "longest")
-        yield table(head, ((name, *numbers) for name, numbers in lengths.items()))
-    yield from _difficulty(chosen)
-    yield from _examples(chosen)
-
-
-def _lengths(facts: Facts) -> Iterator[tuple[str, tuple[int, ...]]]:
-    columns = {"characters of the question": facts.selected["question"].str.len_chars()}
-    if (traces := facts.traces) is not None:
-        columns["tokens of thinking"] = traces["thinking_tokens"]
-        columns["tokens of the answer"] = traces["answer_tokens"]
-    for name, values in columns.items():
-        known = values.drop_nulls()
-        if len(known):
-            at = [known.quantile(q, "nearest") for q in (0, 0.5, 0.9, 1)]
-            yield name, tuple(int(v or 0) for v in at)
-
-
-def _difficulty(chosen: pl.DataFrame) -> Iterator[str]:
-    if "attempts" in chosen.columns:
-        each = chosen.select(pl.col("attempts").explode()).drop_nulls().unnest("attempts")
-        if each.height:
-            right = each.group_by("solver").agg(
-                attempts=pl.len().cast(pl.Int64),
-                right=pl.col("verdict").eq(other=True).sum().cast(pl.Int64),
-                wrong=pl.col("verdict").eq(other=False).sum().cast(pl.Int64),
-                undecided=pl.col("verdict").is_null().sum().cast(pl.Int64),
-            )
-            yield "\nDifficulty: attempts of solvers at the chosen questions\n"
-            rows = [(inline(n), *r) for n, *r in right.sort("solver").iter_rows()]
-            yield table(("solver", "attempts", "right", "wrong", "undecided"), rows)
-
-
-def _examples(chosen: pl.DataFrame) -> Iterator[str]:
-    if "question" in chosen.columns and chosen.height:
-        yield "\nThe first three:\n"
-        first = chosen.head(3).select("id", "question").iter_rows()
-        yield table(("id", "question"), ((code(i), inline(q or "", 120)) for i, q in first))
+def _main_reasons(reasons: Mapping[str, int]) -> str:
+    most = sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
+    said = [f"{code(reason)} {rows:,}" for reason, rows in most[:3]]
+    return ", ".join([*said, f"{len(most) - 3} more"] if len(most) > 3 else said)
 
 
 def _errata(facts: Facts) -> Iterator[str]:
@@ -145,7 +102,7 @@ def _reasons(facts: Facts) -> Iterator[str]:
     yield "## Why rows left\n"
     lines = [(code(s), code(r), n) for s, r, n in counts.iter_rows()]
     yield table(("stage", "reason", "rows"), lines[:MOST_LINES])
-    yield from _rest(lines, "reasons")
+    yield from rest(lines, "reasons")
 
 
 def _contamination(facts: Facts) -> Iterator[str]:
@@ -269,14 +226,3 @@ def _use(facts: Facts) -> Iterator[str]:
     yield f"s1data export {place} --format think --out train.jsonl"
     yield "```\n"
     yield f"Made with s1data {facts.manifest['versions'].get('s1data', '')}."
-
-
-def _counted(values: pl.Series) -> list[tuple[str, int]]:
-    counts = values.cast(pl.String).fill_null("unknown").value_counts()
-    return list(counts.sort(["count", values.name], descending=[True, False]).iter_rows())
-
-
-def _rest(lines: list[Any], what: str) -> Iterator[str]:
-    if len(lines) > MOST_LINES:
-        rows = sum(line[-1] for line in lines[MOST_LINES:])
-        yield f"\nand {rows:,} rows of {len(lines) - MOST_LINES} further {what}."

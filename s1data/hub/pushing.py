@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,13 +12,13 @@ import polars as pl
 
 from s1data import card
 from s1data.checkpoint import write_json
-from s1data.errors import RecipeError, RunError, nearest
+from s1data.errors import RecipeError, RunError
 from s1data.hub import shards, staging
+from s1data.hub.accepting import refuse_unaccepted
 from s1data.hub.published_set import PublishedSet
 from s1data.hub.reading_back import read_back
 from s1data.hub.remote import Remote, Say, Sent, Standing
 from s1data.hub.staging import Staged, WithReplies
-from s1data.licences import Concern
 from s1data.published import Repo
 from s1data.run import Run
 
@@ -82,7 +82,7 @@ def push(
         raise RecipeError(f"push: a pull request is made against main, not against {branch}")
     place = how.folder if how.folder is not None else run.path / "push"
     staged = staging.stage(run, place, with_replies=how.with_replies, store=how.store)
-    notes = _refuse_unaccepted(staged.concerns, how.accept_licences)
+    notes = refuse_unaccepted(staged.concerns, how.accept_licences)
     remote = Remote(name, say)
     if how.dry_run:
         return _dry(remote, staged, run, notes)
@@ -106,34 +106,6 @@ def _name(repo: str) -> str:
     if parsed.revision is not None:
         raise RecipeError(f"push {repo}: a branch is given with --revision, not behind an @")
     return parsed.name
-
-
-def _refuse_unaccepted(concerns: Sequence[Concern], accepted: Collection[str]) -> list[str]:
-    there = {_word(name) for c in concerns for name in (c.name, c.kind)}
-    if strange := [word for word in accepted if _word(word) not in there]:
-        names = sorted({name for c in concerns for name in (c.name, c.kind)})
-        wanted = f"wanted one of: {'; '.join(names)}{nearest(strange[0], names)}"
-        empty = "every licence of the set is open; leave it out"
-        raise RecipeError(f"--accept-licence {strange[0]}: {wanted if names else empty}")
-    taken = {_word(word) for word in accepted}
-    left = [c for c in concerns if not {_word(c.name), _word(c.kind)} & taken]
-    if left:
-        lines = [
-            f"licence {c.name} ({c.rows:,} rows of {', '.join(c.sources)}): {c.why}; to publish "
-            f"them all the same: --accept-licence {_quoted(c.name)}"
-            for c in left
-        ]
-        raise RecipeError("\n".join(lines))
-    return [f"licence {c.name}, {c.rows:,} rows: published as you decided" for c in concerns]
-
-
-def _word(name: str) -> str:
-    """A name as it is compared: non-commercial and non_commercial are one."""
-    return name.strip().lower().replace("_", "-")
-
-
-def _quoted(name: str) -> str:
-    return name if re.fullmatch(r"[\w.-]+", name) else f"'{name}'"
 
 
 def _make(remote: Remote, how: Options, branch: str) -> None:
@@ -217,14 +189,17 @@ class _Job:
             )
             text = merged.text
             self.notes = [
-                f"card: section {one} was changed by hand and is left so" for one in merged.edited
+                _left_note(one, merged.kept[one], old, self.manifest) for one in merged.edited
             ]
         folder = self.staged.folder
         (folder / "README.md").write_text(text, encoding="utf-8")
         write_json(self.manifest, folder / "manifest.json")
-        names = [*(f.path for f in self.staged.files), "README.md", "manifest.json"]
+        # Another plotting library may draw a picture of the same set otherwise: theirs stays.
+        listed = self.manifest["published"]["files"]
+        sound = [f.path for f in self.staged.files if listed.get(f.path) == f.as_dict()]
+        names = [*sound, "README.md", "manifest.json"]
         self.sent = {name: folder / name for name in names}
-        return self.sent, sorted((of_old - set(names)) & stands.files)
+        return self.sent, sorted((of_old - set(listed)) & stands.files)
 
     def proposed(self) -> Sent | None:
         """The pull request that proposes just this set already, if there is one."""
@@ -255,6 +230,14 @@ class _Job:
         return {name: path.stat().st_size for name, path in sorted(self.sent.items())}
 
 
+def _left_note(name: str, text: str, old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:
+    said = f"card: section {name} was changed by hand and is left so"
+    before = old["version"] if old else new["version"]
+    if before != new["version"] and before in text:
+        said += f"; it still names the version {before}, this is {new['version']}: mend it there"
+    return said
+
+
 def _same(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
     parts = ("fingerprint", "recipe")
     return all(new[p] == old.get(p) for p in parts) and new["published"]["content"] == old[
@@ -270,12 +253,13 @@ def _as_it_stands(new: Mapping[str, Any], old: Mapping[str, Any] | None) -> Mapp
 def facts_of(staged: Staged, manifest: Mapping[str, Any], run: Run, repo: str) -> card.Facts:
     """What the card is made from; texts of traces are not read for it."""
     folder = PublishedSet.open(staged.folder)
-    parts = [
-        staging.without_texts(frame)
-        for path in folder.files("default")
-        for frame in shards.read(path, staging.DATA_BATCH)
-    ]
-    return card.Facts(repo, manifest, run.pipeline, pl.concat(parts), run.ledger)
+    parts, chars = [], []
+    for path in folder.files("default"):
+        for frame in shards.read(path, staging.DATA_BATCH):
+            parts.append(staging.without_texts(frame))
+            chars += [] if (found := staging.thinking_chars(frame)) is None else [found]
+    whole = pl.concat(chars) if chars else None
+    return card.Facts(repo, manifest, run.pipeline, pl.concat(parts), run.ledger, whole)
 
 
 def _dry(remote: Remote, staged: Staged, run: Run, notes: list[str]) -> Pushed:

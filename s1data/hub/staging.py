@@ -4,7 +4,7 @@
 README.md  pipeline.yaml  manifest.json
 data/     config default: the set            ledger/   config ledger: every line that came in
 replay/   config replay: what filters read   replies/  config replies, where asked for
-artefacts/NN-label.parquet                   figures/funnel.svg
+artefacts/NN-label.parquet                   figures/*.svg
 ```
 """
 
@@ -20,11 +20,10 @@ from typing import Any, Final, Literal, TypeAlias
 import polars as pl
 
 from s1data import digest, licences
-from s1data.card import figure
 from s1data.checkpoint import write_json
 from s1data.engine import batches
 from s1data.errors import RunError
-from s1data.hub import shards
+from s1data.hub import figures, shards
 from s1data.hub.shards import Written
 from s1data.replay import build, rerun
 from s1data.replay.building import Lines
@@ -96,9 +95,8 @@ def stage(
         configs["replies"] = "replies"
     recipe = run.path / "pipeline.yaml"
     shutil.copyfile(recipe, folder / "pipeline.yaml")
-    (folder / "figures").mkdir(exist_ok=True)
-    (folder / "figures" / "funnel.svg").write_text(figure.funnel(run.manifest), encoding="utf-8")
-    files += [shards.written(folder, name) for name in ("pipeline.yaml", "figures/funnel.svg")]
+    pictures = figures.write(run, folder)
+    files += [shards.written(folder, name) for name in ("pipeline.yaml", *pictures)]
     files.sort(key=lambda f: f.path)
     names = ["id", "source", "licence"]
     pool = run.checkpoints()[0].read("rows", names)
@@ -135,6 +133,16 @@ def without_texts(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
         pl.col("traces").list.eval(pl.struct(fields.field(name) for name in kept))
     )
+
+
+def thinking_chars(frame: pl.DataFrame) -> pl.Series | None:
+    """Characters of the thinking of each trace; None where their texts are not there."""
+    dtype = frame.schema.get("traces")
+    inner = dtype.inner if isinstance(dtype, pl.List) else None
+    if not isinstance(inner, pl.Struct) or "thinking" not in {f.name for f in inner.fields}:
+        return None
+    each = frame.select(pl.col("traces").explode()).drop_nulls()
+    return each.select(pl.col("traces").struct.field("thinking").str.len_chars()).to_series()
 
 
 def _empty(folder: Path) -> None:

@@ -101,6 +101,14 @@ class Source(_Place):
     licence: str | None = Field(
         default=None, min_length=1, description="Licence of rows that name none themselves."
     )
+    url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[\w./%#?=&~+:@-]+$",
+        description="A page about the source.",
+    )
+    citation: str | None = Field(
+        default=None, min_length=1, description="What to cite for it, as a sentence or BibTeX."
+    )
     priority: int | None = Field(
         default=None, ge=0, description="Lower is preferred; its place in the list unless given."
     )

@@ -2,6 +2,7 @@
 
 import re
 
+import polars as pl
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +49,31 @@ def test_the_metadata_block_reads_back_and_the_body_is_not_part_of_it(title, tex
 
 def card(**sections):
     return fresh({"tags": ["s1data"]}, sections)
+
+
+def test_traces_without_counted_tokens_are_told_by_their_characters(tmp_path):
+    from s1data.card.sections import sections
+    from s1data.hub.pushing import facts_of
+    from s1data.hub.staging import stage
+    from s1data.recipe import Pipeline
+
+    recipe = """
+name: told
+version: 2026.11.0
+sources: [{name: pool, licence: mit}]
+inputs: {traces: {}}
+stages: [add_recorded_traces: {from: traces}, keep_random: {as: keep, n: 2}]
+"""
+    pool = pl.DataFrame({"question": ["One?", "Two?"]})
+    traces = pool.with_columns(
+        model=pl.lit("m"), thinking=pl.Series(["abc", "abcdefg"]), answer=pl.lit("4")
+    )
+    given = {"pool": pool, "traces": traces}
+    run = Pipeline.from_yaml(recipe).run(tmp_path / "run", inputs=given)
+    staged = stage(run, tmp_path / "set")
+    made = sections(facts_of(staged, staged.manifest, run, "org/told"))["composition"]
+    assert "| characters of thinking | 3 | 7 | 7 | 7 |" in made
+    assert "tokens of thinking" not in made.replace("Tokens of thinking", "")
 
 
 def test_merging_the_same_changes_nothing():

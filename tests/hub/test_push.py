@@ -1,5 +1,6 @@
 """Pushing: one whole commit or none, never two of the same, and nothing of others is touched."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -8,6 +9,7 @@ import polars as pl
 import pytest
 
 from s1data.hub.staging import without_texts
+from s1data.recipe import Pipeline
 from tests.hub import sets
 from tests.hub.client import using
 from tests.hub.loopback_hub import TOKEN, Fault
@@ -18,7 +20,8 @@ PARTS = {
     "README.md", "pipeline.yaml", "manifest.json", "figures/funnel.svg",
     "data/train-00000-of-00001.parquet", "ledger/train-00000-of-00001.parquet",
     "replay/train-00000-of-00001.parquet", "artefacts/03-drop_duplicates.parquet",
-    "artefacts/04-drop_contaminated.parquet",
+    "artefacts/04-drop_contaminated.parquet", "figures/sources.svg", "figures/question_chars.svg",
+    "figures/trace_tokens.svg", "figures/difficulty.svg",
 }  # fmt: skip
 
 
@@ -307,8 +310,6 @@ def test_another_recipe_or_other_data_under_the_same_tag_is_refused(
     shutil.copytree(runs / "pool", pool)
     with (pool / "farm.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"question": "What is one more?", "answer": "2"}\n')
-    from s1data.recipe import Pipeline
-
     grown = Pipeline.load(run / "pipeline.yaml").run(
         tmp_path / "g", inputs={"farm": pool / "farm.jsonl"}
     )
@@ -363,6 +364,66 @@ def test_traces_whose_kind_nobody_stated_are_called_so(pushed):
     assert "word for word" not in card
     manifest = json.loads(repository.files()["manifest.json"])
     assert set(manifest["selected"]["trace_kinds"]) == {"not stated"}
+
+
+def test_the_card_shows_reasons_in_the_funnel_and_every_picture_that_was_pushed(pushed):
+    repository, _, _ = pushed
+    card = repository.files()["README.md"].decode()
+    line = next(x for x in card.splitlines() if x.startswith("| `drop_solved` "))
+    assert re.search(r"\| `solved` \d+ \|$", line)
+    pictures = {name for name in repository.files() if name.startswith("figures/")}
+    assert set(re.findall(r"\]\((figures/[^)]*)\)", card)) == pictures
+    for name in pictures:
+        assert b"<svg" in repository.files()[name][:2000]
+
+
+def test_a_picture_drawn_otherwise_makes_no_commit(hub, user, run, repo):
+    push(user, run, repo)
+    repository = hub.repositories[repo]
+    manifest = json.loads(repository.files()["manifest.json"])
+    name, other = "figures/sources.svg", b"<svg>by another library</svg>"
+    manifest["published"]["files"][name] |= {
+        "sha256": hashlib.sha256(other).hexdigest(),
+        "bytes": len(other),
+    }
+    repository.edit(name, other)
+    repository.edit("manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
+    repository.tags.clear()
+    before = repository.head
+    assert "no commit made" in push(user, run, repo).out
+    assert repository.head == before
+    assert repository.files()[name] == other
+
+
+def test_a_section_that_stays_as_a_user_wrote_it_is_named_with_its_old_version(
+    hub, user, run, runs, repo, tmp_path
+):
+    push(user, run, repo)
+    repository = hub.repositories[repo]
+    text = repository.files()["README.md"].decode()
+    repository.edit("README.md", text.replace("## Use\n", "## How I use it\n").encode())
+    recipe = (runs / "pool" / "shared.yaml").read_text(encoding="utf-8")
+    newer = Pipeline.from_yaml(recipe.replace(TAG, "2026.12.0")).run(tmp_path / "newer")
+    done = push(user, newer.path, repo)
+    told = "section use was changed by hand and is left so; it still names the version"
+    assert f"{told} {TAG}, this is 2026.12.0" in done.out
+    assert set(repository.tags) == {TAG, "2026.12.0"}
+
+
+def test_what_a_source_states_of_itself_is_in_the_card_and_decides_nothing(
+    user, runs, repo, tmp_path
+):
+    recipe = (runs / "pool" / "shared.yaml").read_text(encoding="utf-8")
+    more = "licence: cc-by-4.0, url: 'https://example.org/farm', citation: '@misc{farm | <b>}'"
+    stated = Pipeline.from_yaml(recipe.replace("licence: cc-by-4.0", more))
+    assert stated.fingerprint == Pipeline.from_yaml(recipe).fingerprint
+    assert Pipeline.from_yaml(stated.to_yaml()) == stated
+    run = stated.run(tmp_path / "stated")
+    push(user, run.path, repo, "--dry-run")
+    card = (run.path / "push" / "README.md").read_text(encoding="utf-8")
+    assert "[its page](https://example.org/farm)" in card
+    assert "cite: \\@misc\\{farm \\| &lt;b\\>\\}" in card
+    assert complaints(card) == []
 
 
 def test_private_makes_a_private_one_and_says_so_where_it_is_public(hub, user, run, repo):
