@@ -10,6 +10,7 @@ import polars as pl
 
 from s1data.errors import PoolError
 from s1data.export.control import Control
+from s1data.models import is_cut
 from s1data.texts import PARTS
 
 Choice: TypeAlias = Literal["best", "all"]
@@ -101,7 +102,7 @@ def _count(lost: dict[str, int], reason: str) -> None:
 
 def _worth(trace: Mapping[str, Any]) -> tuple[int, int, str, int]:
     right = {True: 0, None: 1, False: 2}[trace["verdict"]]
-    cut = 1 if trace["finish"] == "length" else 0
+    cut = int(is_cut(trace["finish"]))
     return right, cut, trace["teacher"] or "", trace["sample"] or 0
 
 

@@ -8,7 +8,7 @@ returns the other, or raises a `ModelError`.
 from __future__ import annotations
 
 from s1data.models.batches import Batches, JobState
-from s1data.models.outcome import CUT, POLICIES, Outcome, Policy
+from s1data.models.outcome import CUT, POLICIES, Outcome, Policy, finish_word, is_cut
 from s1data.models.protocol import Model, ModelError, Scored, logprobs_in
 from s1data.models.reply import Reply, Told, TraceKind
 from s1data.models.request import Request
@@ -33,6 +33,8 @@ __all__ = [
     "Thinking",
     "Told",
     "TraceKind",
+    "finish_word",
+    "is_cut",
     "joined",
     "logprobs_in",
     "split",

@@ -7,6 +7,7 @@ session as often as the policy says, and again by the next run.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -83,5 +84,27 @@ POLICIES: Final[dict[Outcome, Policy]] = {
 }
 """What is done about each outcome; every outcome has its line."""
 
-CUT: Final = ("cut_thinking", "cut_answering", "length", "max_tokens", "MAX_TOKENS", "cut")
-"""How a reply ends that reached its limit: by our own outcomes, and by words of others' records."""
+CUT: Final = frozenset({
+    # At a limit: our own outcomes, and the words of providers, servers and records.
+    "cut_thinking", "cut_answering", "cut", "length", "max_length", "model_length",
+    "context_length", "max_tokens", "max_output_tokens", "max_completion_tokens",
+    "max_new_tokens", "token_limit",
+    "model_context_window_exceeded", "continuation", "incomplete", "truncated", "pause_turn",
+    # By somebody else.
+    "content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content",
+    "spii", "error", "timeout", "abort", "aborted", "cancelled", "canceled", "failed",
+})  # fmt: skip
+"""How a reply ends that is not there whole, as `finish_word` spells it.
+
+Any other word, and none, is taken for a reply that ended by itself.
+"""
+
+
+def finish_word(finish: str) -> str:
+    """One spelling of a recorded finish: ``FinishReason.MAX_TOKENS`` is ``max_tokens``."""
+    return re.sub(r"[\s-]+", "_", finish.strip().lower().rpartition(".")[2])
+
+
+def is_cut(finish: str | None) -> bool:
+    """Whether a reply with this finish is not there whole."""
+    return finish is not None and finish_word(finish) in CUT

@@ -20,6 +20,7 @@ from s1data.stages.lists import list_column
 
 UNCLEAR: Final = "undecided:judge"
 _JUDGED: Final = ("judge", UNCLEAR)
+_WAYS: Final = {True: "right", False: "wrong", None: "undecided"}
 
 
 class AddJudgeGrades(Asker):
@@ -82,17 +83,21 @@ class AddJudgeGrades(Asker):
 
         ``usd_saved`` is the mean price of an answer judged here times the answers not shown.
         """
-        by_method: Counter[str] = Counter()
+        by_method: dict[str, Counter[str]] = {}
         shown = spared = 0
         for attempts in columns.get_column("attempts").to_list():
-            by_method.update(one["method"] or "none" for one in attempts or ())
+            for one in attempts or ():
+                ways = by_method.setdefault(one["method"] or "none", Counter())
+                ways[_WAYS[one["verdict"]]] += 1
             answers = {one["extracted"] for one in attempts or () if one["extracted"]}
             judged = {one["extracted"] for one in attempts or () if one["method"] in _JUDGED}
             shown, spared = shown + len(judged), spared + len(answers - judged)
         asked = models.get(self.model, {})
         usd = float(asked.get("usd", 0.0))
         return {
-            "by_method": dict(sorted(by_method.items())),
+            "by_method": {
+                name: dict(sorted(by_method[name].items())) for name in sorted(by_method)
+            },
             "judge_answers": shown,
             "judge_calls": int(asked.get("requests", 0)),
             "judge_usd": round(usd, 9),

@@ -16,7 +16,7 @@ from s1data import pool
 from s1data.graders import cascade, choice, workers
 from s1data.graders.extraction import final_answer
 from s1data.graders.protocol import UNDECIDED
-from s1data.models import CUT
+from s1data.models import is_cut
 from s1data.stage import LABEL, Engine, GlobalEnricher, Table
 
 WEAK: Final = ("choice", "last_maths", "whole", "last_number")
@@ -55,7 +55,7 @@ class AddGrades(GlobalEnricher):
         "after a judge this stage says how often it agrees.",
     )
 
-    revision: ClassVar[int] = 4
+    revision: ClassVar[int] = 5
     example: ClassVar = {"of": "attempts"}
     uses: ClassVar = ("metadata",)
 
@@ -159,12 +159,20 @@ class AddGrades(GlobalEnricher):
     def figures(self, artefact: pl.DataFrame) -> dict[str, Any]:
         """Attempts by method, pairs a judge need not see, and agreement with audited verdicts."""
         graded = artefact.filter(~pl.col("stood"))
-        by_method = graded.group_by("method").len().sort("method")
+        said = pl.col("verdict")
+        by_method = (
+            graded.group_by("method")
+            .agg(right=said.sum(), wrong=(~said).sum(), undecided=said.is_null().sum())
+            .sort("method")
+        )
         pairs = graded.drop_nulls("pair").unique("pair")
         open_ = pairs.get_column("verdict").null_count()
         out: dict[str, Any] = {
             "graded": graded.height,
-            "by_method": dict(by_method.iter_rows()),
+            "by_method": {
+                str(line.pop("method")): {way: n for way, n in line.items() if n}
+                for line in by_method.to_dicts()
+            },
             "pairs": pairs.height,
             "pairs_undecided": open_,
             "judge_calls_saved": pairs.height - open_,
@@ -218,13 +226,13 @@ def _answer(
     if text is None:
         return None, UNDECIDED + "no_text" if key else _silent(finish)
     found = final_answer(text)
-    if found.answer is None or (finish in CUT and found.rule in WEAK):
+    if found.answer is None or (is_cut(finish) and found.rule in WEAK):
         return None, _silent(finish)
     return found.answer, None
 
 
 def _silent(finish: str | None) -> str:
-    return UNDECIDED + "cut" if finish in CUT else "no_answer"
+    return UNDECIDED + "cut" if is_cut(finish) else "no_answer"
 
 
 def _graded(lines: pl.DataFrame, engine: Engine) -> pl.DataFrame:

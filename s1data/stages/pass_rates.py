@@ -1,6 +1,6 @@
 """How often each solver is right, with how sure that is, and filters over it.
 
-A verdict of true or false counts; a cut attempt (`s1data.models.CUT`) and one without a verdict
+A verdict of true or false counts; a cut attempt (`s1data.models.is_cut`) and one without a verdict
 count neither way. The posterior is Beta(1 + successes, 1 + failures). It does not depend on when
 one stopped asking; the raw rate does, and is biased upwards where asking ended with the first
 success.
@@ -14,9 +14,9 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from s1data import pool
-from s1data.errors import StageError
-from s1data.models import CUT
-from s1data.stage import Engine, Evidence, Filter, GlobalEnricher, Table
+from s1data.errors import StageError, nearest
+from s1data.models import CUT, finish_word
+from s1data.stage import Engine, Evidence, GlobalEnricher, GlobalFilter, Table
 
 
 class AddPassRates(GlobalEnricher):
@@ -25,6 +25,7 @@ class AddPassRates(GlobalEnricher):
     stopping: Literal["fixed", "first_success"] = Field(
         default="fixed", description="When asking ended: after all samples, or with a success."
     )
+    revision: ClassVar[int] = 2
     planned: int = Field(default=1, gt=0, description="Attempts a solver would have made in all.")
     interval: float = Field(default=0.9, gt=0, lt=1, description="Mass of the interval.")
 
@@ -53,7 +54,9 @@ class AddPassRates(GlobalEnricher):
     def columns_of(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rates of rows, which depend on nothing but their attempts."""
         placed = rows.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("place"), "attempts")
-        counts = pl.col("verdict").is_not_null() & ~pl.col("finish").is_in(CUT).fill_null(False)
+        finish = rows["attempts"].explode(empty_as_null=False).struct.field("finish").unique()
+        cut = [word for word in finish.drop_nulls() if finish_word(word) in CUT]
+        counts = pl.col("verdict").is_not_null() & ~pl.col("finish").is_in(cut).fill_null(False)
         each = (
             placed.filter(pl.col("attempts").list.len() > 0)
             .explode("attempts")
@@ -87,9 +90,25 @@ class AddPassRates(GlobalEnricher):
         )
 
 
-class _OfOneSolver(Filter):
+class _OfOneSolver(GlobalFilter):
     solver: str = Field(min_length=1, description="The solver whose rate decides.")
     needs: ClassVar = ("pass_rates",)
+
+    def keys(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.select(pl.col("pass_rates").list.eval(pl.element().struct.field("solver")))
+
+    def identify(self, keys: Table, engine: Engine) -> pl.DataFrame:
+        """The solvers with rates; StageError where others have some and `solver` has none."""
+        every = engine.collect(
+            engine.map(keys, lambda rows: rows.explode("pass_rates").unique().sort("pass_rates"))
+        )
+        there = sorted(set(every["pass_rates"].drop_nulls()))
+        if there and self.solver not in there:
+            raise StageError(
+                f"stage {self.label}: wanted rates of the solver {self.solver}, which no row has; "
+                f"there are rates of {', '.join(there[:10])}{nearest(self.solver, there)}"
+            )
+        return pl.DataFrame({"solver": there}, schema={"solver": pl.String})
 
     def _rates(self, rows: pl.DataFrame) -> pl.DataFrame:
         mine = pl.col("pass_rates").list.eval(
@@ -125,7 +144,7 @@ class DropOutsideCounts(_OfOneSolver):
             raise ValueError(msg)
         return self
 
-    def verdicts(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def verdicts(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:  # noqa: ARG002 - row by row
         rates = self._rates(rows).with_columns(pl.col("successes", "attempts").fill_null(0))
         reason = (
             pl.when(pl.col("attempts") < self.of)
@@ -172,7 +191,7 @@ class DropOutside(_OfOneSolver):
             raise ValueError(msg)
         return self
 
-    def verdicts(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def verdicts(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:  # noqa: ARG002 - row by row
         rates = self._rates(rows)
         if self.on == "raw" and (rates["stopping"] == "first_success").any():
             msg = (

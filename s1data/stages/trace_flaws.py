@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from s1data.graders.extraction import final_answer
-from s1data.models import CUT
+from s1data.models import is_cut
 from s1data.stages.languages import foreign_script, language
 
 FOUND_CHARS: Final = 120
@@ -79,7 +79,7 @@ _OPEN_END: Final = re.compile(
 
 
 def _cut(trace: Trace) -> str | None:
-    if trace.finish in CUT:
+    if is_cut(trace.finish):
         return f"finish {trace.finish}"
     tail = (trace.answer.strip() or trace.thinking.strip())[-200:]
     if not trace.answer.strip() and tail and not re.search(r"[.!?)\]}\"'*`$。\u201d]$", tail):

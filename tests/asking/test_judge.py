@@ -73,7 +73,12 @@ def test_the_judge_decides_what_is_left_and_the_figures_say_what_that_saved(emul
     assert usd > 0
     # Seven different answers: three were shown, one call each; four were not.
     assert figures == {
-        "by_method": {"exact": 2, "judge": 4, "no_answer": 1, "number": 2},
+        "by_method": {
+            "exact": {"right": 2},
+            "judge": {"right": 3, "wrong": 1},
+            "no_answer": {"wrong": 1},
+            "number": {"right": 1, "wrong": 1},
+        },
         "judge_answers": 3,
         "judge_calls": 3,
         "judge_usd": usd,

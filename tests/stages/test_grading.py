@@ -61,7 +61,7 @@ def test_figures_count_methods_pairs_and_agreement():
     figures = stage.figures(apply(stage, rows, {"audit": audited}).artefact)
     assert figures == {
         "graded": 3,
-        "by_method": {"exact": 2, "undecided:answer_not_maths": 1},
+        "by_method": {"exact": {"right": 2}, "undecided:answer_not_maths": {"undecided": 1}},
         "pairs": 2,
         "pairs_undecided": 1,
         "judge_calls_saved": 1,

@@ -31,6 +31,31 @@ def test_cut_and_unjudged_attempts_count_neither_way():
 
 
 @pytest.mark.parametrize(
+    ("finish", "counted"),
+    [
+        *((f, 0) for f in ("LENGTH", "max_output_tokens", "FinishReason.MAX_TOKENS", "incomplete")),
+        *((f, 0) for f in ("model length", "content-filter", "SAFETY", "cut_thinking", "error")),
+        *((f, 1) for f in ("stop", "STOP", "end_turn", "completed", "tool_calls", "whatever")),
+    ],
+)
+def test_every_spelling_of_a_cut_attempt_counts_neither_way(finish, counted):
+    given = rows([("m", "5", False, finish), ("m", "4", True, "stop")])
+    ((rate,),) = apply(AddPassRates(), given).kept["pass_rates"].to_list()
+    assert (rate["attempts"], rate["uncounted"]) == (1 + counted, 1 - counted)
+
+
+@pytest.mark.parametrize(
+    "stage", [DropOutside(solver="qwen_a"), DropOutsideCounts(solver="qwen_a")]
+)
+def test_a_solver_that_no_row_has_is_an_error_that_names_those_there_are(stage):
+    rated = apply(AddPassRates(), rows([("qwen-a", "4", True, "stop")])).kept.drop("id", "row")
+    with pytest.raises(
+        StageError, match=r"qwen_a, which no row has; .* of qwen-a; nearest: qwen-a"
+    ):
+        apply(stage, rated)
+
+
+@pytest.mark.parametrize(
     ("right", "of", "reason"),
     [
         (0, 32, "too_hard"),
