@@ -14,7 +14,7 @@ def refuse_unaccepted(concerns: Sequence[Concern], accepted: Collection[str]) ->
     there = {_word(name) for c in concerns for name in (c.name, c.kind)}
     if strange := [word for word in accepted if _word(word) not in there]:
         names = sorted({name for c in concerns for name in (c.name, c.kind)})
-        wanted = f"wanted one of: {'; '.join(names)}{nearest(strange[0], names)}"
+        wanted = f"wanted one of: {'; '.join(map(_quoted, names))}{nearest(strange[0], names)}"
         empty = "every licence of the set is open; leave it out"
         raise RecipeError(f"--accept-licence {strange[0]}: {wanted if names else empty}")
     taken = {_word(word) for word in accepted}
