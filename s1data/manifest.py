@@ -72,6 +72,7 @@ def build(
         "open": sum(sum(r.get("open", {}).values()) for r in _each_once(records)),
         "spent": account["spent"],
         "in_flight_at_a_kill": account["in_flight_at_a_kill"],
+        "revisions": {s.label: s.revision for s in pipeline.stages},
         "seeds": {s.label: s.seed for s in pipeline.stages if hasattr(s, "seed")},
         "expected": expected(pipeline, records),
         "selected": {

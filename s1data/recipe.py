@@ -95,17 +95,18 @@ class Pipeline(Head):
         """The name, marked with what was changed."""
         return self.name + ("" if not self.changed else f" (changed: {'; '.join(self.changed)})")
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self, revisions: Mapping[str, int] | None = None) -> dict[str, Any]:
         """What decides the result beside the data itself, JSON-able.
 
         Fields at their default are left out, so a field that a later version adds moves nothing.
+        ``revisions`` by label are those of another version of s1data.
         """
         return {
             "sources": [_place_of(source) for source in self.sources],
             "inputs": {name: _given(spec) for name, spec in self.inputs.items()},
             # Left out where there are none, so that recipes that ask nobody keep their fingerprint.
             **({"models": self.asked()} if self.models else {}),
-            "stages": [_decides(stage) for stage in self.stages],
+            "stages": [_decides(stage) | _revised(stage, revisions) for stage in self.stages],
             **({"edits": [edit.written() for edit in self.edits]} if self.edits else {}),
         }
 
@@ -224,6 +225,10 @@ def _given(place: Frozen) -> dict[str, Any]:
 def _place_of(source: Source) -> dict[str, Any]:
     about = {"url", "citation"}  # whom to thank decides nothing
     return source.model_dump(mode="json", exclude_defaults=True, exclude=about)
+
+
+def _revised(stage: Stage, revisions: Mapping[str, int] | None) -> dict[str, int]:
+    return {} if revisions is None else {"revision": revisions.get(stage.label, stage.revision)}
 
 
 def _decides(stage: Stage) -> dict[str, Any]:

@@ -126,7 +126,8 @@ def _hashes(run: Run, given: _Given) -> Found:  # noqa: ARG001 - for full only
         ]
         if content(files) != run.published["content"]:
             wrong.append("manifest.json: published.content is not the digest of the files it lists")
-    if not wrong and run.pipeline.fingerprint != run.manifest["recipe"]:
+    read = run.pipeline.identity(run.manifest.get("revisions")) if not wrong else None
+    if read is not None and digest.of_value(read) != run.manifest["recipe"]:
         wrong.append(f"pipeline.yaml: is not the recipe whose hash the manifest has{_by(run)}")
     words = [f"{len(files)} files"]
     # A file that is not what was written has no arithmetic.
@@ -244,6 +245,13 @@ def _which(whole: Mapping[str, Any], prepared: Any) -> str:  # noqa: ANN401 - a 
             now = one.provenance()
             if any(now[k] != before.get(k) for k in now if k in ("files", "revision", "rows")):
                 return f"the data is not what it was: {kind} {name} differs"
+    now = {s.label: s.revision for s in prepared.pipeline.stages}
+    for label, revision in whole.get("revisions", {}).items():
+        if now.get(label, revision) != revision:
+            return (
+                f"stage {label}: was of revision {revision}, is of {now[label]}: this version of "
+                f"s1data ({__version__}) gives it another meaning"
+            )
     if prepared.pipeline.fingerprint != whole["recipe"]:
         return "the recipe is not the one that the manifest has the hash of"
     return "the data is not what it was: a source or an input differs"

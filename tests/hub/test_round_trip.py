@@ -222,6 +222,23 @@ def test_another_recipe_than_the_manifest_has_the_hash_of_is_found(pushed, tmp_p
     assert found.differences[0].startswith("hashes: pipeline.yaml: is not the recipe")
 
 
+def test_a_stage_that_means_something_else_by_now_is_no_tampering_and_named_at_full(
+    pushed, tmp_path
+):
+    folder = shutil.copytree(pushed / "push", tmp_path / "set")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["revisions"]["keep"] += 7
+    pipeline = PublishedSet.open(folder).pipeline
+    manifest["recipe"] = digest.of_value(pipeline.identity(manifest["revisions"]))
+    manifest["fingerprint"] = "0" * 64  # of which the recipe's hash is a part
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    found = verify(PublishedSet.open(folder), "full")
+    assert found.reached == "decisions"
+    assert "stage keep: was of revision" in found.differences[0]
+    found = verify(PublishedSet.open(folder))
+    assert (found.reached, found.differences) == ("decisions", ())
+
+
 def test_a_stale_digest_of_the_whole_is_found(pushed, tmp_path):
     folder = shutil.copytree(pushed / "push", tmp_path / "set")
     path = folder / LEDGER
