@@ -64,6 +64,8 @@ def apply(
             "a session; see s1data.asking.ask_in_rounds, or run it in a recipe"
         )
     rows = with_places(frame)
+    lacking = {c: pool.COLUMNS[c] for c in stage.uses if c not in rows.columns}
+    rows = rows.with_columns(**{c: pl.lit(None, dtype) for c, dtype in lacking.items()})
     made = {*pool.PLACE_COLUMNS, *stage.uses}
     if "question" not in frame.columns and "id" not in frame.columns:
         raise StageError(

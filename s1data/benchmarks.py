@@ -11,6 +11,7 @@ seen to use: the id, the split and the column; what it does not name is from mem
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -79,20 +80,40 @@ _ALL: Final = (
 
 BENCHMARKS: Final[Mapping[str, Benchmark]] = MappingProxyType({b.name: b for b in _ALL})
 """The usual benchmarks by name."""
-_BY_NAME: Final = {
-    name: benchmark for benchmark in _ALL for name in (benchmark.name, *benchmark.other_names)
+_HIDDEN: Final = frozenset(b.name.partition("_")[0] for b in _ALL if not b.plain_text)
+
+
+def _signs(name: str) -> str:
+    return "".join(sign for sign in name.lower() if sign.isalnum())
+
+
+_BY_SIGNS: Final = {
+    _signs(name): benchmark
+    for benchmark in _ALL
+    for name in (benchmark.name, benchmark.hub, *benchmark.other_names)
 }
 
 
 def known(name: str) -> Benchmark | None:
-    """The benchmark of this name, or of one of its other names in any case; None if unknown."""
-    return _BY_NAME.get(name.lower())
+    """The benchmark of this name, or of one of its other names or its Hub id; None if unknown.
+
+    Case and punctuation do not count, nor does a file's ending: ``GPQA Diamond.csv`` is known.
+    """
+    return _BY_SIGNS.get(_signs(name)) or _BY_SIGNS.get(
+        _signs(re.sub(r"\.[a-z]+$", "", name, flags=re.IGNORECASE))
+    )
 
 
 def in_plain_text(name: str) -> bool:
-    """Whether items of the benchmark may stand in evidence as they are; unknown ones may."""
+    """Whether items of the benchmark may stand in evidence as they are; unknown ones may.
+
+    A name with a word that begins like the family of one that may not (``gpqa``) may not either.
+    """
     found = known(name)
-    return found is None or found.plain_text
+    if found is not None:
+        return found.plain_text
+    words = re.findall(r"[a-z0-9]+", name.lower())
+    return not any(word.startswith(family) for word in words for family in _HIDDEN)
 
 
 def recipe_input(name: str) -> dict[str, Any]:

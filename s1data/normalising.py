@@ -5,9 +5,9 @@ in a fixed order, each of which `Normalisation` can switch off and `steps` can s
 always kept (lengths in layout commands are none), and so are forms that mean something: ``2⁵``
 becomes ``2^{5}``, never 25.
 
-Most steps are polars expressions over the whole column. Two characters of the private use area
-stand for what is under way: the end of a LaTeX command, and a form kept apart, which stays marked
-where it has no other way to be written (①).
+Most steps are polars expressions over the whole column. Three characters of the private use area
+stand for what is under way: the end of a LaTeX command, a run of exponents, and a form kept apart,
+which stays marked where it has no other way to be written (①).
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ MEANT: Final = frozenset({"<super>", "<sub>", "<fraction>", "<circle>"})
 """Compatibility forms that mean something in a question: 2⁵ is not 25, ① not 1."""
 MARK: Final = "\ue000"
 END: Final = "\ue001"
+RUN: Final = "\ue002"
+ARGUMENT: Final = "[0-9A-Za-zα-ωΑ-Ω∞]"
+"""What TeX takes for an argument without braces."""
 ZERO_WIDTH: Final = (
     "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe0e\ufe0f\ufeff]"
 )
@@ -201,13 +204,23 @@ def _latex_synonyms(text: pl.Expr) -> pl.Expr:
     return (
         marked.str.replace_many(commands, [f"{to}{END}" for to in SYNONYMS.values()])
         .str.replace_all(rf"\^\{{?\\circ{END}\}}?|\^\{{?°{END}?\}}?", "°")
+        # TeX takes one token where there are no braces.
+        .str.replace_all(rf"\\frac{END}({ARGUMENT}){END}?\s*", f"\\frac{END}{{$1}}")
+        .str.replace_all(rf"(\\frac{END}\{{[^{{}}]*\}})\s*({ARGUMENT}){END}?", "${1}{$2}")
+        .str.replace_all(rf"\\sqrt{END}({ARGUMENT}){END}?", f"\\sqrt{END}{{$1}}")
+        .str.replace_all(
+            rf"(^|[^_^}}{END}])\{{\\(rm|bf|it|sf|tt){END}([^{{}}\\]*)\}}", r"$1\math$2{$3}"
+        )
+        .str.replace_all(rf"\{{\\(rm|bf|it|sf|tt){END}([^{{}}\\]*)\}}", r"{\math$1{$2}}")
         # What a command's name ends before stays apart from it; anything else needs no space.
         .str.replace_all(rf"([A-Za-z]){END}([A-Za-z0-9])", "$1 $2")
         .str.replace_all(END, "")
         .str.replace_all(r"\{\s*\}", "")
-        .str.replace_all(rf"{MARK}<super>(.)", "^{$1}")
-        .str.replace_all(rf"{MARK}<sub>(.)", "_{$1}")
-        .str.replace_all(r"\}[_^]\{", "")
+        # ²³ is one exponent; what is written in braces is not touched: {1}^{23} is not {12}^{3}.
+        .str.replace_all(rf"{MARK}<super>(.)", f"^{{{RUN}$1{RUN}}}")
+        .str.replace_all(rf"{MARK}<sub>(.)", f"_{{{END}$1{END}}}")
+        .str.replace_all(rf"{RUN}\}}\^\{{{RUN}|{END}\}}_\{{{END}", "")
+        .str.replace_all(f"[{RUN}{END}]", "")
         .str.replace_all(rf"{MARK}<fraction>([0-9]+)[/⁄]([0-9]+)", r"\frac{$1}{$2}")
         .str.replace_all(r"([_^])([0-9]+|[A-Za-z])", "$1{$2}")
         .str.replace_all(r"\\([{}%$&#])", "$1")

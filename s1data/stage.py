@@ -74,7 +74,7 @@ class Stage(Frozen):
     needs: ClassVar[tuple[str, ...]] = ()
     """Columns the stage always reads and cannot work without."""
     uses: ClassVar[tuple[str, ...]] = ()
-    """Canonical source columns it reads where a source has them; null rows otherwise."""
+    """Canonical columns it reads where the pool has them; null rows otherwise."""
     example: ClassVar[Mapping[str, Any]] = {}
     """Fields of a working instance: shown by ``s1data stages``, held to the laws by the tests."""
     example_inputs: ClassVar[Mapping[str, Sequence[Mapping[str, Any]]]] = {}

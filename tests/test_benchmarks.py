@@ -30,6 +30,22 @@ def test_only_what_asks_for_it_is_kept_out_of_plain_text():
     hidden = {name for name in benchmarks.BENCHMARKS if not benchmarks.in_plain_text(name)}
     assert hidden == {"gpqa_diamond"}
     assert benchmarks.in_plain_text("any_other")
+    assert benchmarks.in_plain_text("math500.csv")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "GPQA Diamond",
+        "gpqa_diamond_test",
+        "Idavidrein/gpqa",
+        "gpqa_diamond.csv",
+        "my-GPQA.v2",
+        "gpqa",
+    ],
+)
+def test_gpqa_is_kept_out_of_plain_text_however_it_is_written(name):
+    assert not benchmarks.in_plain_text(name)
 
 
 def test_an_unknown_benchmark_is_said_with_the_nearest_name():

@@ -37,6 +37,13 @@ def plain(text, **switches):
         ("x\u00b2\u00b3", "x^{23}", "latex_synonyms"),
         ("x\u2082", "x_2", "latex_synonyms"),
         ("\u00bd", r"\frac{1}{2}", "latex_synonyms"),
+        ("C_5^2", "C_{5}^{2}", "latex_synonyms"),
+        (r"\frac12", r"\frac{1}{2}", "latex_synonyms"),
+        (r"\dfrac\pi 2", r"\frac{\pi}{2}", "latex_synonyms"),
+        (r"\frac{x_1}2", r"\frac{x_{1}}{2}", "latex_synonyms"),
+        (r"\sqrt2", r"\sqrt{2}", "latex_synonyms"),
+        (r"5 {\rm cm}", "5 cm", "latex_synonyms"),
+        (r"x^{\rm cm}", r"x^{\mathrm{cm}}", "latex_synonyms"),
         (r"\textbf{\text{a b}}", "a b", "text_wrappers"),
         (r"$x$ and $$y$$", r"\(x\) and \[y\]", "math_delimiters"),
         ("Let $x$ be", "Let x be", "math_delimiters"),
@@ -58,6 +65,13 @@ def test_each_step_makes_equal_what_it_says_and_nothing_does_without_it(one, oth
         ("\u2460\u2461", "12"),
         ("\u2460", "\u00b9"),
         ("x^23", "x^{2}3"),
+        (r"\int_{1}^{23} x", r"\int_{12}^{3} x"),
+        ("x_{1}^{2}", "x_{12}"),
+        ("C_{5}^{2}", "C_{52}"),
+        ("2^{3}_{4}", "2^{34}"),
+        ("x\u00b2\u2083", "x^{23}"),
+        (r"\frac12", r"\frac{12}{}"),
+        (r"\frac123", r"\frac{1}{23}"),
         ("x = 5", "x = 6"),
         ("x = 5", "x = -5"),
         ("1,000", "1.000"),
@@ -125,3 +139,23 @@ def test_all_switched_off_changes_nothing(text):
 def test_every_switch_has_a_case_above():
     marks = test_each_step_makes_equal_what_it_says_and_nothing_does_without_it.pytestmark
     assert {step for _, _, step in marks[0].args[1]} == set(SWITCHES)
+
+
+SCRIPTED = st.lists(
+    st.sampled_from([*"123xC", "_{1}", "^{23}", "^2", "_5", r"\frac", r"\sqrt", "{12}", "{3}", " "])
+).map("".join)
+
+
+@given(SCRIPTED)
+def test_scripts_and_fractions_keep_their_digits_and_normalising_again_changes_nothing(text):
+    once = plain(text)
+    assert [c for c in once if c.isdigit()] == [c for c in text if c.isdigit()]
+    assert plain(once) == once
+
+
+@given(st.lists(st.integers(0, 999), min_size=4, max_size=4), st.sampled_from("^_"))
+def test_two_scripted_terms_are_equal_only_if_each_number_is(numbers, mark):
+    one, two, three, four = numbers
+    other = "_" if mark == "^" else "^"
+    texts = [f"x{mark}{{{a}}}{other}{{{b}}}" for a, b in ((one, two), (three, four))]
+    assert (plain(texts[0]) == plain(texts[1])) == ((one, two) == (three, four))

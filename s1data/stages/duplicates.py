@@ -30,6 +30,7 @@ ARTEFACT: Final = pl.Schema(
         "method": pl.String(),
         "survivor_row": pl.UInt32(),
         "survivor_id": pl.String(),
+        "other_answer": pl.Boolean(),
     }
 )
 PLAIN: Final = Normalisation(
@@ -51,15 +52,17 @@ class DropDuplicates(GlobalFilter):
     the ends. ``normalisation`` puts the steps of `s1data.normalising` there: they know LaTeX.
     With ``fold_case``, case is folded as well.
 
-    Of the rows that are alike one survives: lowest priority number; then the longest solution (in
-    characters, none counting as 0); then the lowest id; then the lowest digest of solution and
-    answer; then the lowest row. A row whose question is null is no duplicate.
+    Of the rows that are alike one survives: lowest priority number; then one with a solution; then
+    one with an answer; then the longest solution (in characters); then the lowest id; then the
+    lowest digest of solution and answer; then the lowest row. A row whose question is null is no
+    duplicate.
 
     Evidence names the survivor, and the strictest ``method`` by which some better row is alike:
     ``exact``, ``normalised`` or ``case_folded``. ``score`` is 1.0 for all three.
+    ``other_answer`` is true where both have an answer and its texts differ: one may be wrong.
     """
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     needs: ClassVar[tuple[str, ...]] = ("question", "priority")
     uses: ClassVar[tuple[str, ...]] = ("solution", "answer")
     reasons: ClassVar[Mapping[str, str]] = {
@@ -77,6 +80,7 @@ class DropDuplicates(GlobalFilter):
         "survivor_id": pl.String(),
         "method": pl.String(),
         "score": pl.Float64(),
+        "other_answer": pl.Boolean(),
     }
 
     methods: tuple[Method, ...] = Field(
@@ -120,6 +124,7 @@ class DropDuplicates(GlobalFilter):
             "row",
             "priority",
             *worth(rows),
+            _digests(_answers(rows)).alias("answer"),
             *(values.alias(name) for name, values in digests.items()),
         ).filter(pl.col("exact").is_not_null())
 
@@ -137,7 +142,9 @@ class DropDuplicates(GlobalFilter):
             reason=pl.when(exact)
             .then(pl.lit("exact_duplicate"))
             .otherwise(pl.lit("normalised_duplicate")),
-            evidence=pl.struct("survivor_row", "survivor_id", "method", score=pl.lit(1.0)),
+            evidence=pl.struct(
+                "survivor_row", "survivor_id", "method", pl.lit(1.0).alias("score"), "other_answer"
+            ),
         )
         return (
             rows.select("row")
@@ -153,14 +160,25 @@ class DropDuplicates(GlobalFilter):
         return changes.get(evidence["method"])
 
 
-def worth(rows: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
-    """What the survivor rule looks at beside priority and id: ``solution_chars``, ``content``."""
+def worth(rows: pl.DataFrame) -> tuple[pl.Series, ...]:
+    """What the survivor rule looks at beside priority and id.
+
+    ``solved``, ``answered``, ``solution_chars`` and ``content``.
+    """
     known = rows.select(pl.concat_str("solution", pl.lit("\0"), "answer", ignore_nulls=True))
     chars = pl.col("solution").str.strip_chars().str.len_chars().fill_null(0)
     return (
+        rows.select(solved=chars > 0).to_series(),
+        _answers(rows).is_not_null().alias("answered"),
         rows.select(chars.alias("solution_chars")).to_series(),
         _digests(known.to_series()).alias("content"),
     )
+
+
+def _answers(rows: pl.DataFrame) -> pl.Series:
+    """The answers without white space at the ends; null where there is nothing else."""
+    bare = pl.col("answer").str.strip_chars()
+    return rows.select(pl.when(bare != "").then(bare).alias("answer")).to_series()
 
 
 def _digests(texts: pl.Series) -> pl.Series:
@@ -179,11 +197,12 @@ def _dropped(keys: pl.DataFrame, methods: list[str]) -> pl.DataFrame:
     """`ARTEFACT` lines of rows of which a better one is alike; ``methods`` strictest first."""
     best = best_first(keys)
     survivor = pl.col("row", "id").first().over(methods[-1]).name.prefix("survivor_")
+    other = pl.col("answer") != pl.col("answer").first().over(methods[-1])
     strictest = pl.coalesce(
         pl.when(~pl.col(name).is_first_distinct()).then(pl.lit(name)) for name in methods
     )
     return (
-        best.select("row", survivor, method=strictest)
+        best.select("row", survivor, method=strictest, other_answer=pl.when(other).then(True))
         .filter(pl.col("method").is_not_null())
         .select(*ARTEFACT)
         .cast(ARTEFACT)

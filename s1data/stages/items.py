@@ -14,6 +14,8 @@ from typing import Final
 import polars as pl
 
 from s1data import benchmarks
+from s1data.errors import StageError
+from s1data.normalising import Normalisation, normalised
 from s1data.stage import Engine, Problem
 
 ID_COLUMNS: Final = ("item_id", "task_id", "unique_id", "problem_idx")
@@ -34,6 +36,9 @@ MOST_SHOWN: Final = 160
 def read(names: Sequence[str], engine: Engine, hashed: Sequence[str] = ()) -> pl.DataFrame:
     """`ITEMS` of the named inputs in order; rows without a question are passed over.
 
+    StageError where an input has no column of questions or a benchmark not one question: nothing
+    would be found, and the set would pass for clean.
+
     ``hashed`` names inputs or benchmarks that are hashed beside those known to ask for it.
     """
     parts = [_of_input(name, engine.read(name), hashed) for name in names]
@@ -44,8 +49,20 @@ def _of_input(name: str, frame: pl.DataFrame, hashed: Sequence[str]) -> pl.DataF
     named = next((column for column in ("benchmark", "file") if column in frame.columns), None)
     benchmark = pl.lit(name) if named is None else pl.col(named).fill_null(name)
     own = next((column for column in ID_COLUMNS if column in frame.columns), None)
+    if frame.schema.get("question") != pl.String:
+        raise StageError(
+            f"benchmark {name}: wanted a String column question, "
+            f"got {_columns(frame.schema, ('question',))}; rename the one that holds its questions"
+        )
+    for column in (named, own):
+        if column is not None and not _names(frame.schema[column], column):
+            raise StageError(
+                f"benchmark {name}: wanted plain values in {column}, got {frame.schema[column]}; "
+                "make them texts, or leave the column out"
+            )
     own_id = pl.lit(None, pl.String) if own is None else pl.col(own).cast(pl.String)
     items = frame.select(benchmark.alias("benchmark"), "question", item_id=own_id)
+    _hold_questions(name, items)
     secret = [
         n
         for n in items.get_column("benchmark").unique().to_list()
@@ -62,6 +79,27 @@ def _of_input(name: str, frame: pl.DataFrame, hashed: Sequence[str]) -> pl.DataF
         .cast(ITEMS)
         .drop_nulls("question")
     )
+
+
+def _hold_questions(name: str, items: pl.DataFrame) -> None:
+    blank = normalised(items.get_column("question"), Normalisation()).fill_null("") == ""
+    told = items.select("benchmark", blank=blank).group_by("benchmark", maintain_order=True)
+    empty = told.agg(pl.col("blank").all()).filter("blank").get_column("benchmark").to_list()
+    if items.is_empty() or empty:
+        rows = f"{items.height:,} rows, all without text" if empty else "no row"
+        raise StageError(
+            f"benchmark {empty[0] if empty else name}: has no question (input {name}: wanted a "
+            f"text in at least one row, got {rows}); bind the input to the file that holds them"
+        )
+
+
+def _names(dtype: pl.DataType, column: str) -> bool:
+    return dtype in (pl.String, pl.Null) or (column in ID_COLUMNS and not dtype.is_nested())
+
+
+def _columns(schema: Mapping[str, pl.DataType], wanted: Sequence[str]) -> str:
+    got = [f"{name}: {schema[name]}" for name in wanted if name in schema]
+    return ", ".join(got) or f"columns {', '.join(schema) or 'none'}"
 
 
 def summary(items: pl.DataFrame) -> pl.DataFrame:
@@ -130,3 +168,6 @@ def problems(
                 f"{column}: {got}" if got is not None else f"columns {', '.join(has)}",
                 f"name the column of its questions in the input's columns, as {column}",
             )
+        own = next((column for column in ID_COLUMNS if column in has), None)
+        if own is not None and not _names(has[own], own):
+            yield Problem("against", f"plain values in {own} of input {name}", str(has[own]))

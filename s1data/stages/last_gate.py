@@ -33,7 +33,8 @@ class CheckContaminated(HeldAgainst, GlobalEnricher):
     has, or whose row is clean, does no harm.
     """
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
+    uses: ClassVar[tuple[str, ...]] = ("solution", "traces")
     added: ClassVar[tuple[str, ...]] = ("benchmark_hits",)
     example: ClassVar[Mapping[str, Any]] = {
         "against": ["held_out"],
@@ -57,10 +58,11 @@ class CheckContaminated(HeldAgainst, GlobalEnricher):
     )
     columns_: tuple[str, ...] = Field(
         alias="columns",
-        default=("question", "solution"),
+        default=("question", "solution", "traces"),
         min_length=1,
         description="What of a row is held against the items: columns of texts, or of lists of "
-        "replies (traces, attempts), whose texts are looked up.",
+        "replies (traces, attempts), whose texts are looked up. Solutions and traces count where "
+        "the set has them.",
     )
     allow: Pairs[str] = Field(
         default=(), description="Rows that may stay: id to the reason, which is written with them."

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 BEST_FIRST: Final[Mapping[str, bool]] = {
     "priority": False,
+    "solved": True,
+    "answered": True,
     "solution_chars": True,
     "id": False,
     "content": False,

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from s1data import pool
+from s1data.errors import StageError
 from s1data.normalising import Normalisation
 from s1data.stage import Engine, Problem, Table
 from s1data.stages import fuzzy, ngrams, overlap
@@ -242,6 +243,8 @@ def texts_of(rows: pl.DataFrame, column: str, engine: Engine) -> pl.DataFrame:
     if not isinstance(dtype, pl.List):
         zero = pl.lit(0, pl.UInt32).alias("part")
         return rows.select("row", zero, text=column).drop_nulls("text")
+    if not _of_replies(dtype):
+        raise StageError(f"column {column}: wanted texts, or a list with {_LIST}, got {dtype}")
     parts = (
         rows.select("row", replies=column)
         .filter(pl.col("replies").list.len() > 0)
@@ -308,10 +311,10 @@ def problems(names: Sequence[str], columns: Mapping[str, pl.DataType]) -> Iterat
     """What is wrong with the columns that are held against items."""
     for name in names:
         got = columns.get(name)
-        replies = (
-            isinstance(got, pl.List)
-            and isinstance(got.inner, pl.Struct)
-            and _LIST in {field.name for field in got.inner.fields}
-        )
-        if got is not None and not isinstance(got, pl.String) and not replies:
+        if got is not None and not isinstance(got, pl.String) and not _of_replies(got):
             yield Problem("columns", f"texts, or a list with {_LIST}, in {name}", str(got))
+
+
+def _of_replies(dtype: pl.DataType) -> bool:
+    inner = dtype.inner if isinstance(dtype, pl.List) else None
+    return isinstance(inner, pl.Struct) and _LIST in {field.name for field in inner.fields}

@@ -40,15 +40,18 @@ class DropNearDuplicates(GlobalFilter):
     """Drops questions of which a better row shares almost all shingles.
 
     Texts are normalised, and cut into runs of ``shingle`` tokens; two are alike if the Jaccard
-    index of these sets is at least ``threshold`` and, with ``same_numbers``, both have the same
-    numbers in any order. Likeness is passed on: of all rows linked by it one survives, by the rule
-    of `drop_duplicates` (priority, then longest solution, none counting as 0, then id).
+    index of these sets is at least ``threshold``, if with ``same_numbers`` both have the same
+    numbers in any order, and if at most ``words_apart`` words, little ones aside, stand in one of
+    them only (by default none, since most pairs share a passage and ask something else). Likeness
+    is passed on: of all rows linked by it one survives, by the rule of `drop_duplicates`
+    (priority, one with a solution, one with an answer, longest solution, id).
 
     Evidence names the survivor. ``score`` is the threshold up to which the row is dropped: the
     weakest link on the strongest chain of rows to a better one, which is the Jaccard index itself
     where two rows are alike. The frame ``pairs`` beside the record lists every verified pair.
     """
 
+    revision: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("question", "priority")
     uses: ClassVar[tuple[str, ...]] = ("solution", "answer")
     reasons: ClassVar[Mapping[str, str]] = {

@@ -109,9 +109,11 @@ def test_a_row_without_a_question_is_no_duplicate():
 # Each row is better than all after it, and worse in whatever the rule looks at next.
 BETTER_FIRST = [
     ("q", 0, None, None),
+    ("q", 1, "four", "a"),
     ("q", 1, "four words of text", None),
     ("q", 1, "x" * 17, None),
     ("q", 1, "   x      \n" + " " * 20, None),
+    ("q", 1, None, "a"),
     ("q", 1, None, None),
     ("q", 2, "x" * 50, "a"),
     ("q", None, "x" * 60, "a"),
@@ -161,6 +163,16 @@ def test_a_copy_of_a_normalised_duplicate_names_the_row_that_is_kept():
         "is written like a better row (normalised); of all that are alike, row 1 "
         f"(id {rows['id'][1]}) is kept"
     )
+
+
+def test_evidence_says_where_the_survivor_has_another_answer():
+    held = [("q", 0, "long", "5"), ("q", 0, None, "6"), ("q", 0, None, " 5"), ("q", 0, None, None)]
+    found = dropped(apply(DropDuplicates(), frame(held)))
+    assert {row: how.get("other_answer") for row, (_, how) in found.items()} == {
+        1: True,
+        2: None,
+        3: None,
+    }
 
 
 def plain_key(text, name):

@@ -51,6 +51,36 @@ def test_a_clean_set_passes():
     assert outcome.kept.height == 1
 
 
+@pytest.mark.parametrize(
+    ("bench", "said"),
+    [
+        (pl.DataFrame({"question": []}, schema={"question": pl.String}), "benchmark test: has no"),
+        (pl.DataFrame({"question": [None, " ", "\u200b"]}), "benchmark test: has no question"),
+        (
+            pl.DataFrame({"question": [ITEM, None], "benchmark": ["a", "b"]}),
+            "benchmark b: has no question",
+        ),
+        (pl.DataFrame({"problem": [ITEM]}), "wanted a String column question, got columns problem"),
+        (pl.DataFrame({"question": [ITEM], "item_id": [[1]]}), "wanted plain values in item_id"),
+    ],
+)
+def test_a_benchmark_that_can_find_nothing_is_refused_in_one_line(bench, said):
+    with pytest.raises(StageError, match=said) as error:
+        apply(CheckContaminated(against=("test",)), ROWS, {"test": bench})
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_list_that_holds_no_replies_is_refused_in_one_line():
+    rows = ROWS.with_columns(traces=pl.lit(["a"]))
+    with pytest.raises(StageError, match="column traces: wanted texts, or a list with reply_key"):
+        apply(CheckContaminated(against=("test",)), rows, INPUTS)
+
+
+def test_a_set_needs_neither_solutions_nor_traces():
+    outcome = apply(CheckContaminated(against=("test",)), ROWS.select("question"), INPUTS)
+    assert outcome.kept["benchmark_hits"].to_list() == [[], []]
+
+
 def test_an_allowance_needs_a_reason():
     with pytest.raises(ValueError, match="wanted a reason"):
         CheckContaminated(against=("test",), allow={"0123456789abcdef": " "})
@@ -73,7 +103,6 @@ stages:
       as: gate
       against: [bench]
       methods: [normalised, fuzzy]
-      columns: [question, traces]
 """
 
 
