@@ -51,6 +51,7 @@ class AddContamination(HeldAgainst, GlobalEnricher):
     manifest has, per benchmark and method, items and rows hit and rows that only this method found.
     """
 
+    revision: ClassVar[int] = 2
     added: ClassVar = ("contamination",)
     example: ClassVar[Mapping[str, Any]] = {
         "against": ["held_out"],

@@ -59,9 +59,12 @@ class DropContaminated(HeldAgainst, GlobalFilter):
 
     ``ngram8``: the text shares a run of n words with the item, a word being a piece of
     ``text.lower().split()`` (s1's rule). ``rare_ngram8``: the same, where n-grams that more than
-    ``common_rows`` rows of this pool have count for nothing. ``normalised``: text and item are
-    equal after normalisation, however short. ``fuzzy``: the item, or all of a cut text, stands in
-    the text but for a few characters or the order of its words, with the same numbers.
+    ``common_rows`` rows of this pool have count for nothing, so that an item which more rows
+    hold is not found by it. ``normalised``: text and item are equal after normalisation but for a
+    leading number and the last full stop, however short; or an item of fewer than eight words,
+    with a number or a formula, is a sentence of the question. ``fuzzy``: the item, or all of a cut
+    text, stands in the text but for a few characters or the order of its words, with the same
+    numbers.
 
     Evidence is of the first of ``methods`` that found the row, in the first of ``columns``:
     the first item in the order of ``against`` (of fuzzy, the most alike), and ``span``, the words
@@ -76,7 +79,7 @@ class DropContaminated(HeldAgainst, GlobalFilter):
     named there are held against ``against`` only, and join nothing.
     """
 
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
     reasons: ClassVar[Mapping[str, str]] = {
         "in_benchmark": (
             'its {column} matches item {item} of {benchmark} by {method}: "{span}"; '

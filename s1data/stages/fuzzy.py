@@ -7,12 +7,16 @@ text where most of the shared shingles stand. So an item is found inside a story
 trace as well, and no pair is looked at for nothing.
 
 Numbers decide: a template with other numbers is another question, however alike it reads.
+
+Short items are found by equality only, but a text may be numbered (``Problem 5.``), end in another
+sign, or say more in other sentences: see `bare` and `LooseItems.inside`.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -28,8 +32,16 @@ LEAST_WORDS: Final = 6
 """Items of fewer words are left to the exact methods: they are like too much."""
 LEAST_SHARE: Final = 0.15
 """Of the shorter one's shingles, so many must be shared and rare for a pair to be looked at."""
+COMMON_SHARE: Final = 0.5
+"""So many of what counts must be shared where it counts though many rows of the pool have it."""
+FEW_ITEMS: Final = 8
+"""A shingle of no more items than this counts for `COMMON_SHARE`, whatever rows have it."""
 MOST_ITEMS: Final = 8
-"""A text is held against so many items, those it shares most with."""
+"""A text is held against so many items, those it shares most with, …"""
+MOST_SURE_ITEMS: Final = 64
+"""… or so many where it has half of their shingles."""
+MOST_PLACES: Final = 4
+"""An item is looked for in so many places of a text."""
 SLACK: Final = 1.25
 """A window has so many times the words of its item."""
 NUMBER_WORDS: Final[Mapping[str, str]] = {
@@ -42,11 +54,36 @@ NUMBER_WORDS: Final[Mapping[str, str]] = {
 """Numbers in words count as the same in digits; "one" is mostly a pronoun, and left out."""
 
 
+CHARACTER_WORDS: Final = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
+"""Scripts without spaces: each character is a word."""
+NUMBERING: Final = (
+    r"(?i)^(?:(?:problem|question|exercise|example|task)\s*#?\s*(?:[0-9]{1,4}\s*[.:)]|:)\s*"
+    r"|\(?[0-9]{1,3}(?:\)\s*|\.\s+))([\p{L}\\])"
+)
+LAST_SIGNS: Final = r"[\s.?:;,]+$"
+"""No exclamation mark: it may be a factorial."""
+SHORT_WORDS: Final = 8
+"""Items of fewer words have no word 8-gram, and are looked for inside a question as well."""
+LEAST_CHARS: Final = 12
+SPECIFIC: Final = r"[0-9\\^=+]"
+"""A short item without any is mostly a phrase (which of the following is true) and not looked for
+inside others."""
+
+
+def bare(plain: pl.Series) -> pl.Series:
+    """The normalised texts without a leading number (``Problem 5.``) and the last full stop."""
+    return plain.str.replace(NUMBERING, "$1").str.replace(LAST_SIGNS, "")
+
+
 def loose(texts: pl.Series, how: Normalisation) -> tuple[pl.Series, pl.Series]:
     """The normalised texts, and their loose form."""
     plain = normalised(texts, how)
-    words = plain.str.to_lowercase().str.replace_all(NOT_A_WORD, " ").str.strip_chars(" ")
-    return plain, words
+    lower = plain.str.to_lowercase()
+    lower = lower.str.replace_all(r"\b([0-9]{1,3}),([0-9]{3}),([0-9]{3})\b", "$1$2$3")
+    lower = lower.str.replace_all(r"\b([0-9]{1,3}),([0-9]{3})\b", "$1$2")
+    if lower.str.contains(CHARACTER_WORDS).any():
+        lower = lower.str.replace_all(f"({CHARACTER_WORDS})", " $1 ")
+    return plain, lower.str.replace_all(NOT_A_WORD, " ").str.strip_chars(" ")
 
 
 class Likeness(NamedTuple):
@@ -86,12 +123,45 @@ class LooseItems:
 
     @cached_property
     def equal(self) -> pl.DataFrame:
-        """``plain`` and ``at_item`` of every item with something in it."""
+        """``plain``, which is `bare`, and ``at_item`` of every item with something in it."""
         frame = pl.DataFrame(
-            {"plain": self.plain, "at_item": range(len(self.plain))},
+            {
+                "plain": bare(pl.Series(self.plain, dtype=pl.String)),
+                "at_item": range(len(self.plain)),
+            },
             schema={"plain": pl.String, "at_item": pl.UInt32},
         )
         return frame.filter(pl.col("plain") != "")
+
+    @cached_property
+    def _short(self) -> list[str]:
+        plain = pl.col("plain")
+        few = (plain.str.count_matches(" ") + 1 < SHORT_WORDS) & (
+            plain.str.len_chars() >= LEAST_CHARS
+        )
+        short = self.equal.filter(few & plain.str.contains(SPECIFIC))
+        return short.get_column("plain").unique().sort().to_list()
+
+    def inside(self, texts: pl.DataFrame) -> pl.DataFrame:
+        """``row``, ``part``, ``equal`` and ``share`` of short items that are sentences of a text.
+
+        ``texts`` has ``row``, ``part`` and ``equal``, the bare text. An item counts where a
+        sentence begins and ends with it; ``equal`` is then the item, and ``share`` how much of
+        the text's characters it is.
+        """
+        schema = {"row": pl.UInt32, "part": pl.UInt32, "equal": pl.String, "share": pl.Float64}
+        if not self._short:
+            return pl.DataFrame(schema=schema)
+        some = texts.with_columns(
+            item=pl.col("equal").str.extract_many(self._short, overlapping=True).list.unique()
+        ).filter(pl.col("item").list.len() > 0)
+        lines = [
+            (row, part, item, round(len(item) / len(text), 4))
+            for row, part, text, held in some.select("row", "part", "equal", "item").iter_rows()
+            for item in sorted(held)
+            if len(item) < len(text) and _is_sentence(item, text)
+        ]
+        return pl.DataFrame(lines, schema=schema, orient="row")
 
     def looks(self, words: pl.Series) -> tuple[ngrams.Ints, ngrams.Ints]:
         """Index of the text and shingle (by number), each pair once."""
@@ -106,11 +176,17 @@ class LooseItems:
         return both >> 32, both & 0xFFFFFFFF
 
     def likeness(self, words: Sequence[str], item: int) -> Likeness:
-        """How alike the loose words of a text are to an item."""
+        """How alike the loose words of a text are to an item, where they are most so."""
+        size = int(len(self.words[item]) * SLACK) + 2
+        found = (
+            self._likeness(window, item) for window in _windows(words, self.shingles[item], size)
+        )
+        return max(found, key=lambda alike: (alike.numbers_agree, alike.score))
+
+    def _likeness(self, window: Sequence[str], item: int) -> Likeness:
         from rapidfuzz import fuzz
 
         wanted = self.words[item]
-        window = _window(words, self.shingles[item], int(len(wanted) * SLACK) + 2)
         one, two = " ".join(wanted), " ".join(window)
         if len(window) * 1.25 < len(wanted):  # a cut text: the part of the item that it has
             score = fuzz.partial_ratio(two, one) if len(window) * 2 >= len(wanted) else 0.0
@@ -130,47 +206,83 @@ def candidates(looks: pl.DataFrame, items: LooseItems, common_rows: int) -> pl.D
     has in all. Gives ``row``, ``part`` and ``at_item``.
     """
     rows_of = looks.group_by("shingle").agg(rows=pl.col("row").n_unique())
-    rare = rows_of.filter(pl.col("rows") <= common_rows).select("shingle")
+    items_of = items.holders.group_by("shingle").agg(items=pl.len())
+    counts = (
+        rows_of.join(items_of, on="shingle")
+        .with_columns(rare=pl.col("rows") <= common_rows)
+        .filter(pl.col("rare") | (pl.col("items") <= FEW_ITEMS))
+        .select("shingle", "rare")
+    )
+    held = items.holders.join(counts, on="shingle")
     own = items.holders.group_by("at_item").agg(own=pl.len())
+    own = own.join(held.group_by("at_item").agg(counting=pl.len()), on="at_item")
+    least = pl.min_horizontal("own", "all")
+    of_common = pl.max_horizontal(
+        LEAST_SHARE * least, COMMON_SHARE * pl.min_horizontal("counting", "all")
+    )
     pairs = (
-        looks.join(rare, on="shingle", how="semi")
-        .join(items.holders, on="shingle")
+        looks.join(held, on="shingle")
         .group_by("row", "part", "at_item")
-        .agg(shared=pl.len(), all=pl.col("shingles").first())
+        .agg(shared=pl.len(), rare=pl.col("rare").sum(), all=pl.col("shingles").first())
         .join(own, on="at_item")
-        .filter(pl.col("shared") >= LEAST_SHARE * pl.min_horizontal("own", "all"))
+        .filter((pl.col("rare") >= LEAST_SHARE * least) | (pl.col("shared") >= of_common))
+        .with_columns(sure=pl.col("shared") >= least / 2)
         .sort("row", "part", -pl.col("shared").cast(pl.Int64), "at_item")
     )
-    return (
-        pairs.group_by("row", "part", maintain_order=True)
-        .head(MOST_ITEMS)
-        .select("row", "part", "at_item")
-    )
+    place = pl.int_range(pl.len()).over("row", "part")
+    among = place < pl.when("sure").then(MOST_SURE_ITEMS).otherwise(MOST_ITEMS)
+    return pairs.filter(among).select("row", "part", "at_item")
+
+
+def _is_sentence(item: str, text: str) -> bool:
+    pattern = rf"(?:^|[.:!?]\s){re.escape(item)}(?:$|[.?](?:$|[\s(]))"
+    return re.search(pattern, text) is not None
 
 
 def _shingles(words: Sequence[str]) -> list[tuple[str, ...]]:
     return [tuple(words[at : at + SHINGLE]) for at in range(len(words) - SHINGLE + 1)]
 
 
-def _window(words: Sequence[str], wanted: frozenset[tuple[str, ...]], size: int) -> Sequence[str]:
-    """The ``size`` words, or fewer, in which most of the shingles stand; the first such."""
+def _windows(
+    words: Sequence[str], wanted: frozenset[tuple[str, ...]], size: int
+) -> Iterator[Sequence[str]]:
+    """Runs of ``size`` words, or fewer, in which most of the shingles stand, the first such first.
+
+    Further ones have at least half as many, elsewhere: an item may stand behind its like.
+    """
     if len(words) <= size:
-        return words
+        yield words
+        return
     places = [at for at, shingle in enumerate(_shingles(words)) if shingle in wanted]
     if not places:
-        return words[:size]
+        yield words[:size]
+        return
+    most = 0
+    for _ in range(MOST_PLACES):
+        count, first, last = _fullest(places, size)
+        most = most or count
+        if count * 2 < most:
+            return
+        # What the item says beside its shared shingles stands around: half of it on each side.
+        spare = max(0, size - (last - first)) // 2
+        yield words[max(0, first - spare) : last + spare]
+        places = [at for at in places if not first <= at < last]
+        if not places:
+            return
+
+
+def _fullest(places: Sequence[int], size: int) -> tuple[int, int, int]:
+    """How many places fit in a window, and where the first such begins and ends."""
     best = (0, 0, 0)
     low = 0
     for high, place in enumerate(places):
         while places[low] + size < place + SHINGLE:
             low += 1
         best = max(best, (high - low + 1, -places[low], -place))
-    first, last = -best[1], -best[2] + SHINGLE
-    # What the item says beside its shared shingles stands around them: half of it on each side.
-    spare = max(0, size - (last - first)) // 2
-    return words[max(0, first - spare) : last + spare]
+    return best[0], -best[1], -best[2] + SHINGLE
 
 
 def _numbers(words: Sequence[str]) -> Counter[str]:
+    """The runs of digits, so that 25cm has the number of 25 cm."""
     spelt = (NUMBER_WORDS.get(word, word) for word in words)
-    return Counter(word for word in spelt if any(sign.isdigit() for sign in word))
+    return Counter(number for word in spelt for number in re.findall(r"\d+", word))

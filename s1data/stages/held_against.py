@@ -40,7 +40,8 @@ class HeldAgainst(Stage):
     fuzzy_common_rows: int = Field(
         default=200,
         gt=0,
-        description="For fuzzy: runs of three words that more rows than this have lead nowhere.",
+        description="For fuzzy: runs of three words that more rows than this have count only "
+        "where few items have them and the text has half of those of an item.",
     )
     same_numbers: bool = Field(
         default=True, description="For fuzzy: whether the item's numbers must all be in the text."

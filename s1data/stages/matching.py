@@ -46,6 +46,7 @@ _LOOKS: Final = pl.Schema(
         "shingle": pl.UInt32(),
         "shingles": pl.UInt32(),
         "equal": pl.String(),
+        "share": pl.Float64(),
     }
 )
 _GRAMS: Final = pl.Schema({"row": pl.UInt32(), "gram": pl.UInt64()})
@@ -76,7 +77,7 @@ class Finder:
                     parts.append(find(texts, engine).with_columns(column=pl.lit(column)))
             loose = [m for m in methods if m in ("normalised", "fuzzy")]
             if loose:
-                own = self._loose(texts, engine, loose)
+                own = self._loose(texts, engine, loose, inside=column == "question")
                 parts.append(own.with_columns(column=pl.lit(column)))
         return in_order(parts)
 
@@ -157,20 +158,25 @@ class Finder:
                 )
         return lines_of("rare_ngram8", lines)
 
-    def _loose(self, texts: Table, engine: Engine, methods: Sequence[str]) -> pl.DataFrame:
-        looks = engine.collect(engine.map(texts, partial(self._looks, shingles="fuzzy" in methods)))
+    def _loose(
+        self, texts: Table, engine: Engine, methods: Sequence[str], *, inside: bool
+    ) -> pl.DataFrame:
+        inside &= "normalised" in methods
+        look = partial(self._looks, shingles="fuzzy" in methods, inside=inside)
+        looks = engine.collect(engine.map(texts, look))
         found = []
         if "normalised" in methods:
-            same = looks.filter(pl.col("equal").is_not_null()).select("row", plain="equal")
+            same = looks.drop_nulls("equal").select("row", "share", plain="equal")
             pairs = same.join(self._loose_items.equal, on="plain").sort("row", "at_item")
             lines = [
-                (row, item, shown(plain, self._hashed[item]), 1.0, None, None, None)
-                for row, plain, item in pairs.select("row", "plain", "at_item").iter_rows()
+                (row, item, shown(plain, self._hashed[item]), share, None, None, None)
+                for row, plain, item, share in pairs.select(
+                    "row", "plain", "at_item", "share"
+                ).iter_rows()
             ]
             own = lines_of("normalised", lines)
-            found.append(
-                own.with_columns(first=pl.col("at_item") == pl.col("at_item").min().over("row"))
-            )
+            most = pl.struct(-pl.col("score"), "at_item").rank("ordinal").over("row") == 1
+            found.append(own.with_columns(first=most))
         if "fuzzy" in methods:
             shingles = looks.filter(pl.col("shingle").is_not_null())
             pairs = fuzzy.candidates(shingles, self._loose_items, self.fuzzy_common_rows)
@@ -179,14 +185,16 @@ class Finder:
             found.append(own.with_columns(first=best))
         return pl.concat(found)
 
-    def _looks(self, texts: pl.DataFrame, shingles: bool) -> pl.DataFrame:
+    def _looks(self, texts: pl.DataFrame, shingles: bool, inside: bool) -> pl.DataFrame:
         plain, words = fuzzy.loose(texts.get_column("text"), self.normalisation)
-        rows = texts.with_columns(equal=plain)
+        rows = texts.with_columns(equal=fuzzy.bare(plain), share=pl.lit(1.0))
         same = rows.join(
             self._loose_items.equal.select("plain").unique(),
             left_on="equal", right_on="plain", how="semi", maintain_order="left",
         )  # fmt: skip
-        parts = [same.select("row", "part", "equal")]
+        parts = [same.select("row", "part", "equal", "share")]
+        if inside:
+            parts.append(self._loose_items.inside(rows))
         if shingles:
             text, shingle = self._loose_items.looks(words)
             counts = (words.str.count_matches(" ") + 2 - fuzzy.SHINGLE).fill_null(0).clip(1)

@@ -23,6 +23,7 @@ class AddTemplateGroup(GlobalEnricher):
     the distinct normalised questions in it, so that plain duplicates make no template.
     """
 
+    revision: ClassVar[int] = 2
     needs: ClassVar[tuple[str, ...]] = ("question",)
     added: ClassVar = ("template_group", "template_group_size")
 

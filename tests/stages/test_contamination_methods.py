@@ -9,6 +9,7 @@ from s1data import apply
 from s1data.acting import act, with_places
 from s1data.engine import LocalEngine
 from s1data.stages.contamination import DropContaminated
+from s1data.stages.last_gate import CheckContaminated
 
 ITEM = r"A farmer in Kent sells $\dfrac{3}{4}$ of his 120 sheep at the spring market; how many sheep remain on the farm?"
 TEXTS = {
@@ -80,3 +81,80 @@ def test_texts_of_traces_are_looked_up_and_checked(tmp_path):
     dropped = act(stage, pool, engine).dropped
     assert dropped["row"].to_list() == [1]
     assert json.loads(dropped["evidence"][0])["column"] == "traces"
+
+
+SHORT = r"Compute $\sin 60^\circ$."
+
+
+def found_by(method, questions, item=ITEM):
+    """How many of the questions a method finds the item in."""
+    stage = DropContaminated(against=("test",), methods=(method,))
+    pool = pl.DataFrame({"question": questions})
+    return apply(stage, pool, {"test": pl.DataFrame({"question": [item]})}).dropped.height
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (r"Compute $\sin 60^\circ$", 1),
+        (r"Problem 5. Compute $\sin 60^\circ$.", 1),
+        (r"12) Compute \(\sin 60^\circ\)", 1),
+        (r"Compute $\sin 60^\circ$. Show your work.", 1),
+        (r"Please solve this: Compute $\sin 60^\circ$.", 1),
+        (r"Compute $\sin 60^\circ + 1$.", 0),
+        (r"Compute $\sin 600^\circ$. Show your work.", 0),
+        (r"Now compute $\sin 60^\circ$ for me.", 0),
+    ],
+)
+def test_a_short_item_is_found_as_a_sentence_and_nowhere_else(text, found):
+    assert found_by("normalised", [text], SHORT) == found
+
+
+def test_a_short_phrase_without_number_or_formula_is_found_alone_only():
+    phrase = "Which of these is true?"
+    assert found_by("normalised", [phrase], phrase) == 1
+    assert found_by("normalised", [f"Read this. {phrase}"], phrase) == 0
+    assert found_by("normalised", ["Find the value of 5!"], "Find the value of 5") == 0
+
+
+@pytest.mark.parametrize("rows", [11, 201, 260])
+def test_many_copies_of_an_item_hide_it_from_neither_fuzzy_nor_normalised(rows):
+    near = ITEM.replace("spring market", "autumn market")
+    assert found_by("fuzzy", [f"{near} ({i % 7 * 'x'})" for i in range(rows)]) == rows
+    assert found_by("normalised", [ITEM] * rows) == rows
+
+
+def siblings(count):
+    towns, goods = "ABCDEFGHIJKL", "pears plums nuts figs dates limes kiwis peas beans tea oil salt"
+    return [
+        f"In the town of {town}ville {i + 20} shops each sell {i + 3} kinds of {good} every day; "
+        "how many kinds are sold in all?"
+        for i, town, good in zip(range(count), towns, goods.split(), strict=False)
+    ]
+
+
+def test_each_of_twelve_items_in_one_text_is_found():
+    items = siblings(12)
+    stage = CheckContaminated(against=("test",), methods=("fuzzy",), report_only=True)
+    pool = pl.DataFrame({"question": ["Solve."], "solution": [" ".join(items)]})
+    (hits,) = apply(stage, pool, {"test": pl.DataFrame({"question": items})}).kept["benchmark_hits"]
+    assert sorted(hit["item"] for hit in hits) == list(range(12))
+
+
+CHINESE = "\u5c0f\u660e\u670912\u4e2a\u82f9\u679c\uff0c\u4ed6\u7ed9\u4e86\u5c0f\u7ea25\u4e2a\u82f9\u679c\uff0c\u8bf7\u95ee\u5c0f\u660e\u73b0\u5728\u6709\u591a\u5c11\u4e2a\u82f9\u679c\uff1f"
+
+
+@pytest.mark.parametrize(
+    ("item", "text", "found"),
+    [
+        (CHINESE, CHINESE.replace("\u8bf7\u95ee", "\u95ee"), 1),
+        (CHINESE, f"\u8bf7\u89e3\u7b54\u3002{CHINESE}\u5199\u51fa\u8fc7\u7a0b\u3002", 1),
+        (CHINESE, CHINESE.replace("12", "13"), 0),
+        (ITEM.replace("120", "1,200"), ITEM.replace("120", "1200"), 1),
+        (ITEM.replace("120", "1,200,300"), ITEM.replace("120", "1200300"), 1),
+        (ITEM.replace("120", "25 kg of"), ITEM.replace("120", "25kg of"), 1),
+        (ITEM.replace("120", "25 kg of"), ITEM.replace("120", "26kg of"), 0),
+    ],
+)
+def test_fuzzy_reads_scripts_without_spaces_and_numbers_in_either_notation(item, text, found):
+    assert found_by("fuzzy", [text], item) == found
