@@ -72,8 +72,13 @@ def flaws_of(trace: Trace, max_tokens: int) -> Iterator[tuple[str, str]]:
             yield flaw, found[:FOUND_CHARS]
 
 
+_NAMES_A_WORD: Final = re.compile(
+    r"\b(?:answer|option|choice|word|letter|preposition|conjunction|article)\b[^.\n]{0,30}$",
+    re.IGNORECASE,
+)
+_NO_END: Final = re.compile(r"\banswer(?: is)?\s*:\W*$", re.IGNORECASE)
 _OPEN_END: Final = re.compile(
-    r"(?:[,;(\[{=+\u2014]|\b(?:the|a|an|and|or|of|to|is|are|that|with|for|in|but|because|so|if)"
+    r"(?:[,;(\[{\u2014]|(?<!\bis)\s[=+]|\b(?:the|a|an|and|or|of|to|is|are|that|with|for|in|but|because|so|if)"
     r"|[A-Za-z]{2,}-|\\[a-zA-Z]+\{[^}]*)$"
 )
 
@@ -84,16 +89,25 @@ def _cut(trace: Trace) -> str | None:
     tail = (trace.answer.strip() or trace.thinking.strip())[-200:]
     if not trace.answer.strip() and tail and not re.search(r"[.!?)\]}\"'*`$。\u201d]$", tail):
         return f"thinking ends: {tail[-60:]}"
-    if trace.answer.count("```") % 2:
+    if len(re.findall(r"^[ \t]*```", trace.answer, re.MULTILINE)) % 2:
         return "a code block is not closed"
-    if tail and _OPEN_END.search(tail):
+    if _NO_END.search(tail) or _open_box(trace.answer):
+        return f"ends: {tail[-60:]}"
+    end = _OPEN_END.search(tail)
+    if end and not (end.group().isalpha() and _NAMES_A_WORD.search(tail)):
         return f"ends: {tail[-60:]}"
     return None
 
 
+def _open_box(answer: str) -> bool:
+    _, box, inside = answer.rpartition("\\boxed{")
+    inside = re.sub(r"\\[{}]", "", inside)
+    return bool(box) and inside.count("{") >= inside.count("}")
+
+
 def _empty(trace: Trace) -> str | None:
     thinks = re.search(r"\w", trace.thinking) is not None
-    answers = re.search(r"\w", trace.answer) is not None
+    answers = re.search(r"[\w\u2200-\u22ff]", trace.answer) is not None
     if thinks and answers:
         return None
     # Some records keep the whole reply as thinking: its end says the answer.
@@ -114,13 +128,14 @@ def repeated(text: str, question: str = "") -> str | None:
     of 40 words or more together at the very end; a 20-gram of words with 8 places of its own,
     unless it quotes the question, as long traces do.
     """
-    lines = Counter(s for line in text.split("\n") if len(s := line.strip()) >= 12)
+    prose = _CODE.sub("", text)
+    lines = Counter(s for line in prose.split("\n") if len(s := line.strip()) >= 12)
     if lines:
         line, times = max(lines.items(), key=lambda item: (item[1] * len(item[0]), item[0]))
         if times >= LINE_TIMES and times * len(line) >= LINE_SHARE * len(text):
             return f"line {times} times: {line[:80]}"
     words = text.split()
-    if loop := _loop(words):
+    if loop := _loop(words) or _signs(text):
         return loop
     asked = question.split()
     quoted = {tuple(asked[i : i + NGRAM // 2]) for i in range(len(asked) - NGRAM // 2 + 1)}
@@ -140,6 +155,21 @@ def _quotes(gram: tuple[str, ...], quoted: set[tuple[str, ...]]) -> bool:
     return any(gram[i : i + half] in quoted for i in range(half + 1))
 
 
+_CODE: Final = re.compile(r"^[ \t]*```.*?^[ \t]*```", re.MULTILINE | re.DOTALL)
+_SIGNS: Final = re.compile(r"(\S{2,60}?)\1{19,}\s*$")
+
+
+def _signs(text: str) -> str | None:
+    """Signs without spaces in 20 rounds or more at the very end, with letters among them."""
+    tail = text[-1_500:]
+    if tail.count(" ") * 20 > len(tail) or len(tail) < 100:
+        return None
+    found = _SIGNS.search(tail)
+    if found is None or not any(sign.isalpha() for sign in found.group(1)):
+        return None
+    return f"loop of {len(found.group(1))} signs: {found.group(1)}"
+
+
 def _loop(words: list[str]) -> str | None:
     tail = words[-400:]
     for period in range(1, len(tail) // LOOP_TIMES + 1):
@@ -147,12 +177,21 @@ def _loop(words: list[str]) -> str | None:
         while matched + period < len(tail) and tail[-1 - matched] == tail[-1 - matched - period]:
             matched += 1
         whole = matched + period
-        if whole >= max(LOOP_TIMES * period, LOOP_WORDS):
+        # Numbers alone are rows of a matrix more often than a loop.
+        least = LOOP_WORDS if any(map(str.isalpha, "".join(tail[-period:]))) else len(tail)
+        if whole >= max(LOOP_TIMES * period, least, LOOP_WORDS):
             return f"loop of {period} words: {' '.join(tail[-period:])[:80]}"
     return None
 
 
+_ASKS_LANGUAGE: Final = re.compile(
+    r"\b(?:translat\w+|Chinese|Japanese|Korean|Russian|Arabic|Hebrew|Hindi|Thai)\b", re.IGNORECASE
+)
+
+
 def _mixed(trace: Trace) -> str | None:
+    if _ASKS_LANGUAGE.search(trace.question):
+        return None
     return foreign_script(trace.question, f"{trace.thinking}\n{trace.answer}")
 
 
@@ -170,26 +209,39 @@ _REFUSAL: Final = re.compile(
     r"(?:can(?:'|\u2019)?t|cannot|unable|not able)"
     r"|I (?:can(?:'|\u2019)t|cannot|won(?:'|\u2019)t|will not|am unable to|must decline to) "
     r"(?:help|assist|answer|provide|comply|fulfil|continue|do that|engage|support)"
+    r"|I(?:'m|\u2019m| am) (?:unable|not able) to "
+    r"(?:help|assist|answer|provide|comply|solve|determine)"
+    r"|unfortunately,? I (?:can(?:'|\u2019)?t|cannot) (?:determine|solve|answer)"
+    r"|(?:\u5bf9\u4e0d\u8d77|\u62b1\u6b49)[^\u3002\n]{0,10}(?:\u4e0d\u80fd|\u65e0\u6cd5)[^\u3002\n]{0,4}(?:\u56de\u7b54|\u5e2e)"
     r"|as an AI(?: language model)?,? I (?:can(?:'|\u2019)?t|cannot|do not|don(?:'|\u2019)t))",
     re.IGNORECASE,
 )
 
 
+_QUOTES: Final = ("'", '"', "\u2018", "\u201c")
+
+
 def _refusal(answer: str) -> str | None:
     found = _REFUSAL.search(answer[:400])
-    return found.group() if found else None
+    # Somebody's speech is no refusal, nor is what goes on to an answer.
+    if found is None or answer[: found.start()][-1:] in _QUOTES or "\\boxed{" in answer:
+        return None
+    return found.group()
 
 
 _MARKS: Final = re.compile(
-    r"<\|[a-z_]{2,30}\|>|\[/?INST\]|<</?SYS>>|</?(?:think|thinking|thought)>"
+    r"<\|[a-z_]{2,30}\|>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|</s>\s*$|</?(?:think|thinking|thought)>"
     r"|<\uff5c[^\uff5c]{2,30}\uff5c>"
 )
 _PROVIDER: Final = re.compile(
-    r"\b(?:my|the|this) system (?:prompt|message|instructions?)\b"
+    r"\bmy system (?:prompt|message|instructions?)\b|\bmy instructions say\b"
+    r"|\b(?:the|this) system (?:prompt|message|instructions?) "
+    r"(?:say|said|tell|ask|instruct|want|state)s?\b"
     r"|\b(?:OpenAI|Anthropic|Google|DeepSeek|Alibaba)(?:'s|\u2019s)? "
     r"(?:polic(?:y|ies)|guidelines?|content rules|usage)"
-    r"|\bI(?: am|'m) (?:ChatGPT|Claude|Gemini|Qwen|DeepSeek|Grok)\b"
-    r"|\b(?:created|developed|made|trained) by (?:OpenAI|Anthropic|Google|DeepSeek|Alibaba|xAI)\b"
+    r"|(?<!['\"\u2018\u201c])\bI(?: am|'m) (?:ChatGPT|Claude|Gemini|Qwen|DeepSeek|Grok)\b"
+    r"|\b(?:I(?: am|'m| was)|language model|AI assistant)\b[^.\n]{0,60}"
+    r"\b(?:created|developed|made|trained) by (?:OpenAI|Anthropic|Google|DeepSeek|Alibaba|xAI)\b"
     r"|\bYou are a helpful(?:,? [a-z]+){0,3} assistant\b",
     re.IGNORECASE,
 )
@@ -213,6 +265,8 @@ def _summary(trace: Trace) -> str | None:
         return "recorded as a summary"
     titles = _TITLE.findall(trace.thinking)
     if not titles or _TITLE.match(trace.thinking.lstrip()) is None:
+        return None
+    if len(titles) == 1 and not re.match(r"\s*\*\*[^\n]*\n\s*\n", trace.thinking):
         return None
     words = len(trace.thinking.split())
     per_title = words / len(titles)

@@ -159,7 +159,7 @@ class AddTraceChecks(GlobalEnricher):
         "taken for one where no tokens are recorded.",
     )
 
-    revision: ClassVar = 2
+    revision: ClassVar = 3
     needs: ClassVar = ("question", "traces")
     added: ClassVar = ("trace_flaws",)
     example: ClassVar = {"max_tokens": 8}

@@ -14,6 +14,7 @@ import polars as pl
 from pydantic import Field
 
 from s1data import pool
+from s1data.graders import choice, exact, numbers
 from s1data.stage import Enricher, Evidence, Filter
 from s1data.stages.malformed import DRAWING, IMAGE, MENTION
 
@@ -21,11 +22,14 @@ Flaw: TypeAlias = Literal[
     "no_real_answer", "proof_only", "several_questions", "answer_in_question", "missing_part"
 ]
 _NO_ANSWER: Final = re.compile(
-    r"\s*(?:n/?a|none given|answers? (?:may|will) vary"
+    r"\s*(?:n/?a|null|nan|omitted|none given|"
+    r"answers? (?:may |will )?var(?:y|ies)"
     r"|see (?:the )?(?:solution|above|below|figure).*"
     r"|proof|to be (?:proved|shown)|todo|[-?.]+)[.\s]*", re.IGNORECASE,
 )  # fmt: skip
-_PROOF: Final = re.compile(r"\b(?:prove that|show that|prove:|give a proof)", re.IGNORECASE)
+_PROOF: Final = re.compile(
+    r"\b(?:prove that|show that|justify that|demonstrate that|prove:|give a proof)", re.IGNORECASE
+)
 _ASKS: Final = re.compile(
     r"\?|\b(?:find|determine|compute|calculate|evaluate|how many|what is|express|list all)\b",
     re.IGNORECASE,
@@ -41,15 +45,31 @@ _TASK: Final = re.compile(r"```|\b(?:Time Limit|Input Format|class Solution)\b")
 """Of programming: figures there illustrate what the words say, so that few are missed."""
 FAMILIES: Final = (
     "qwen", "llama", "gemma", "gemini", "mistral", "mixtral", "phi", "rho", "yi", "claude", "gpt",
-    "o1", "o3", "o4", "deepseek", "grok", "reka",
+    "qwq", "qvq", "marco", "skywork", "sky", "s1", "openthinker", "bespoke", "ministral",
+    "codestral", "magistral", "mathstral", "pixtral", "chatgpt", "davinci", "o1", "o3", "o4",
+    "deepseek", "grok", "reka",
 )  # fmt: skip
-_SAME: Final = {"o1": "gpt", "o3": "gpt", "o4": "gpt", "gemini": "gemma", "mixtral": "mistral"}
+"""Beginnings of names, the first that is found counts: a distilled model is of its base's family."""  # noqa: E501
+_SAME: Final = {
+    **dict.fromkeys(("o1", "o3", "o4", "chatgpt", "davinci"), "gpt"),
+    **dict.fromkeys(("qwq", "qvq", "marco", "sky", "s1", "openthinker", "bespoke"), "qwen"),
+    **dict.fromkeys(
+        ("mixtral", "ministral", "codestral", "magistral", "mathstral", "pixtral"), "mistral"
+    ),
+    "gemini": "gemma",
+}
+_NO_VOTE: Final = re.compile(
+    r"\W*(?:(?:i|we) (?:do not|don['\u2019]?t|can(?:not|['\u2019]?t)) "
+    r"(?:know|tell|say|determine|answer)\b.*"
+    r"|not sure|no answer|n/?a|null|nan|(?:cannot|can['\u2019]?t) be determined)\W*",
+    re.IGNORECASE | re.DOTALL,
+)  # fmt: skip
 
 
 class AddQuestionFlaws(Enricher):
     """Adds `question_flaws`: what makes a question unusable, with the words that show it."""
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     needs: ClassVar = ("question",)
     uses: ClassVar = ("answer",)
     added: ClassVar = ("question_flaws",)
@@ -129,14 +149,38 @@ class DropUnusable(Filter):
 
 
 def family(solver: str) -> str:
-    """The model family of a solver: the first of `FAMILIES` that begins a word of its name."""
+    """The model family of a solver: the first of `FAMILIES` that begins a word of its name.
+
+    Of three letters or less (and phi) it is the whole word, but for digits. Of an unknown name the
+    first word is the family.
+    """
     words = re.split(r"[^a-z0-9]+", solver.lower())
     for name in FAMILIES:
-        if any(word.startswith(name) for word in words):
+        if any(_begins(word, name) for word in words):
             return _SAME.get(name, name)
     if any("llama" in word for word in words):
         return "llama"
-    return solver.lower()
+    return re.sub(r"^[^a-z0-9]+", "", solver.lower().rpartition("/")[2]).split("-")[0] or solver
+
+
+def _begins(word: str, name: str) -> bool:
+    rest = word.removeprefix(name)
+    return word.startswith(name) and (len(name) > 3 or not rest or rest[0].isdigit())
+
+
+def _voted(answer: str | None) -> str:
+    """One text for the ways to write an answer, by the cheap graders; empty for no answer."""
+    if not answer or _NO_VOTE.fullmatch(answer):
+        return ""
+    if (number := numbers.read(answer)) is not None:
+        return f"{number.value}{'%' if number.percent else ''} {number.unit}"
+    if named := choice.letters(answer):
+        return "".join(sorted(named)).lower()
+    parts = [numbers.read(part) for part in exact.cleaned(answer).split(",")]
+    values = [part.value for part in parts if part is not None]
+    if len(values) == len(parts) > 1:
+        return ",".join(map(str, sorted(values)))
+    return _key(answer)
 
 
 def _key(answer: str | None) -> str:
@@ -163,7 +207,7 @@ def _vote(attempts: list[dict[str, Any]] | None) -> tuple[dict[str, Any], str] |
     written: dict[str, str] = {}
     against: set[str] = set()
     for one in attempts or ():
-        if key := _key(one["extracted"]):
+        if key := _voted(one["extracted"]):
             own.setdefault(one["solver"], Counter())[key] += 1
             written[key] = min(written.get(key, one["extracted"]), one["extracted"])
             if one["verdict"] is False:
@@ -196,6 +240,7 @@ class _Voting(Enricher):
 class AddConsensus(_Voting):
     """Adds `consensus`: what most solvers answer; a pseudo-label where there is no gold."""
 
+    revision: ClassVar[int] = 2
     added: ClassVar = ("consensus",)
     example: ClassVar = {"min_votes": 2}
 
@@ -214,7 +259,7 @@ class AddDoubtfulGold(_Voting):
     *wrong* where solvers of at least two model families do, else *doubtful*.
     """
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     added: ClassVar = ("doubtful_gold",)
     example: ClassVar = {"min_votes": 2}
 

@@ -106,7 +106,31 @@ def test_consensus_is_a_pseudo_label_only_without_gold(gold):
 
 def test_families():
     names = ("openai/o1-mini", "gpt-4o", "google/gemma-2-9b", "ll3.3-nemotron", "Qwen2.5-Math")
-    assert [family(n) for n in names] == ["gpt", "gpt", "gemma", "ll3.3-nemotron", "qwen"]
+    assert [family(n) for n in names] == ["gpt", "gpt", "gemma", "ll3.3", "qwen"]
+    same = ("QwQ-32B", "s1-32b", "Sky-T1", "Marco-o1", "DeepSeek-R1-Distill-Qwen-7B")
+    assert {family(n) for n in same} == {"qwen"}
+    assert {family(n) for n in ("chatgpt-4o", "o3-mini", "gpt-4")} == {"gpt"}
+    assert {family(n) for n in ("Ministral-8B", "Codestral")} == {"mistral"}
+    assert [family(n) for n in ("Skywork-o1-Open", "acme-1", "acme-2")] == [
+        "skywork",
+        "acme",
+        "acme",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "votes"),
+    [
+        (("1/2", "0.5", "\\frac{1}{2}"), 3),
+        (("B", "(B)", "B."), 3),
+        (("1,2", "2,1", "1, 2"), 3),
+        (("I don't know",) * 3, None),
+    ],
+)
+def test_a_vote_is_an_answer_however_it_is_written(said, votes):
+    given = rows([(s, a, None, "stop") for s, a in zip("abc", said, strict=True)])
+    (out,) = apply(AddConsensus(), given).kept["consensus"].to_list()
+    assert (out and out["votes"]) == votes
 
 
 @pytest.mark.parametrize(
