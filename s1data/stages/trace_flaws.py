@@ -247,9 +247,19 @@ _PROVIDER: Final = re.compile(
 )
 
 
+_SYSTEM: Final = re.compile(
+    r"\b(?:the|this) system (?:prompt|message|instructions?)\b", re.IGNORECASE
+)
+_OF_CHATS: Final = re.compile(r"\b(?:prompts?|chat\w*|APIs?|LLMs?)\b", re.IGNORECASE)
+
+
 def _leak(trace: Trace) -> str | None:
-    for text in (trace.thinking, trace.answer):
-        for pattern in (_MARKS, _PROVIDER):
+    # Thinking has no reason to speak of a system prompt, unless the question is about chats.
+    thinking = (
+        (_MARKS, _PROVIDER) if _OF_CHATS.search(trace.question) else (_MARKS, _PROVIDER, _SYSTEM)
+    )
+    for text, patterns in ((trace.thinking, thinking), (trace.answer, (_MARKS, _PROVIDER))):
+        for pattern in patterns:
             found = pattern.search(text)
             if found and found.group().lower() not in trace.question.lower():
                 around = text[max(0, found.start() - 30) : found.end() + 40]
