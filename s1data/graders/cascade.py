@@ -34,6 +34,8 @@ _WORD: Final = re.compile(r"[^\W\d_]{2,}(?:[ -][^\W\d_]+){0,2}")
 CLOSED: Final = frozenset({"yes", "no", "true", "false", "maybe", "unknown", "uncertain"})
 """Words that answer a question of a few possible answers: two that differ are not the same."""
 _TRUTH: Final = {"yes": "true", "true": "true", "no": "false", "false": "false"}
+_OPEN: Final = ("undecided:units", "undecided:percent")
+"""Numbers that were read and cannot be compared: math-verify would drop what makes them differ."""
 _OPPOSITE: Final = ({"yes", "no"}, {"true", "false"})
 _EITHER: Final = re.compile(r"(?:yes|true)\W+(?:or\W+)?(?:no|false)\b", re.IGNORECASE)
 """Both answers at once: what is asked, said again, and no answer."""
@@ -113,7 +115,7 @@ def _cheap(pair: Pair) -> Grade | workers.Task:  # noqa: PLR0911 - a routing tab
     if of not in ("number", "maths"):
         return undecided(of, answer)
     number = numbers.grade(reference, given)
-    if number.right is not None or number.method == "undecided:units":
+    if number.right is not None or number.method in _OPEN:
         return number
     return _or_undecided(maths.task(reference, answer), answer)
 

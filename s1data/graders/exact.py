@@ -24,6 +24,8 @@ _SIGNS: Final = str.maketrans(
         "\u03c0": "\\pi ", "\u221e": "\\infty ", "\u2264": "\\le ", "\u2265": "\\ge ",
         "\u2260": "\\ne ", "\u222a": "\\cup ", "\u2229": "\\cap ", "\u2208": "\\in ",
         "\u00b0": "^\\circ ", "\u2032": "'", "\u2019": "'", "\u00b1": "\\pm ",
+        "\u00bd": " 1/2", "\u00bc": " 1/4", "\u00be": " 3/4", "\u2153": " 1/3",
+        "\u2154": " 2/3", "\u2044": "/", "\u2009": " ", "\u202f": " ", "\u00a0": " ",
     }
 )  # fmt: skip
 _FONT: Final = re.compile(
@@ -49,6 +51,12 @@ _SYNONYMS: Final = (
     (re.compile(r"\\(?:varnothing|emptyset)"), r"\\emptyset"),
 )
 _NAME: Final = re.compile(r"^[A-Za-z](?:_\{?\w{1,3}\}?)?(?:\([A-Za-z]\))?=(?=[^=])")
+_THOUSANDS: Final = re.compile(r"(?<![\w.] )(?<![\w.])[1-9]\d{0,2}(?: \d{3})+(?!\d)(?! \d)")
+_BETWEEN_NUMBERS: Final = re.compile(r"(?<=\d) (?=[-+]?[\d.])")
+_RAISED: Final = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b]+")
+_DIGITS: Final = str.maketrans(
+    "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b", "0123456789-"
+)
 _WORDS: Final = re.compile(r"[^\W\d_][^\d\\^_=+*/<>{}$|]*")
 
 
@@ -56,6 +64,7 @@ _WORDS: Final = re.compile(r"[^\W\d_][^\d\\^_=+*/<>{}$|]*")
 def cleaned(text: str) -> str:
     """The text without what does not change its meaning; upper and lower case stay."""
     text = unicodedata.normalize("NFC", text).translate(_SIGNS).strip()
+    text = _RAISED.sub(_raised, text)
     text = text.removeprefix('\\"').removesuffix('\\"').strip('*`"').strip()
     for pattern in (_SIZES, _SPACES, _DELIMITERS):
         text = pattern.sub(" " if pattern is _SPACES else "", text)
@@ -73,15 +82,23 @@ def normalised(text: str) -> str:
     return text.casefold() if _WORDS.fullmatch(text) and len(text) > 1 else text
 
 
+def _raised(match: re.Match[str]) -> str:
+    power = match.group().translate(_DIGITS)
+    return f"^{power}" if len(power) == 1 else f"^{{{power}}}"
+
+
 def _whole_fraction(match: re.Match[str]) -> str:
     above, below = match[1] or match[2], match[3] or match[4]
     return f"\\frac{{{above}}}{{{below}}}"
 
 
 def compact(text: str) -> str:
-    """`normalised` and, unless it is words, without any space."""
+    """`normalised` and, unless it is words, without any space but between two numbers."""
     text = normalised(text)
-    return text if _WORDS.fullmatch(text) else text.replace(" ", "")
+    if _WORDS.fullmatch(text):
+        return text
+    text = _THOUSANDS.sub(lambda found: found.group().replace(" ", ""), text)
+    return _BETWEEN_NUMBERS.sub("\x1f", text).replace(" ", "").replace("\x1f", " ")
 
 
 def same(reference: str, answer: str) -> bool:

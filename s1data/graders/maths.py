@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from s1data.graders import exact, workers
+from s1data.graders import doubts, exact, units, workers
 from s1data.graders.extraction import Extracted
 from s1data.graders.protocol import Grade, answer_of, undecided
 
@@ -45,6 +45,11 @@ def task(reference: str, answer: str) -> workers.Task | str:
         return "unevaluated"  # it would be read as a product of letters
     if not is_maths(answer):
         return "answer_not_maths"
+    if reason := doubts.before(reference, answer):
+        return reason
+    (reference, unit), (answer, other) = units.split(reference), units.split(answer)
+    if unit and other and unit != other:
+        return "units"
     sides = (exact.normalised(side) for side in (reference, answer))
     gold, given = (side.replace("^\\circ", "").replace("$", "") for side in sides)
     return {"grader": METHOD, "reference": gold, "answer": given}

@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
-from s1data.graders import exact
+from s1data.graders import exact, units
 from s1data.graders.extraction import Extracted
 from s1data.graders.protocol import Grade, answer_of, decided, undecided
 
@@ -41,56 +41,47 @@ _FRACTION: Final = re.compile(
 )
 _HEX: Final = re.compile(r"(-?)\s*0x([0-9a-fA-F]{1,300})")
 _COMMA: Final = re.compile(r"(?P<sign>-?)(?P<whole>\d+),(?P<decimals>\d+)")
-_CURRENCY: Final = re.compile(r"^([-+]?)\s*(?:\\?\$|US\$|USD|Rs\.?|[€£¥₹])\s*(?=[\d.])")
+_CURRENCY: Final = re.compile(
+    r"^([-+]?)\s*(\\\$|\$(?=[^$]*$)|US\$|USD|Rs\.?|[€£¥₹])\s*(?=[\d.])|^([-+]?)\s*\$\s*(?=[\d.])"
+)
 _POWER: Final = r"\^\{?-?\d\}?|[²³]"
 # Possessive, each word whole: words split in every way took 2^n steps on a long one.
 _TAIL: Final = re.compile(
     r"\s*(?P<percent>\\?%|percent\b|per cent\b|pct\b)?"
-    r"\s*(?P<unit>(?:\^\\circ\s*[CFK]?|[°$€£¥]"
+    r"\s*(?P<unit>(?:\^\\circ\s*[CFK]?|[°$€£¥₹¢]"
     rf"|[^\W\d_]++(?:[.]|(?<=[^\W\d_]{{2}})(?:{_POWER}))?)"
     rf"(?:[\s/*·-]*+[^\W\d_]++(?:{_POWER})?)*"
     r"[²³]?(?:\^\{?-?[0-9]\}?)?)?\s*[.,;]?"
 )
 _ORDINAL: Final = frozenset({"st", "nd", "rd", "th"})
-_SPELLINGS: Final = (
-    "mm millimeter millimetre", "cm centimeter centimetre", "m meter metre",
-    "km kilometer kilometre", "ms millisecond",
-    "mg milligram", "g gram", "kg kilogram", "ml milliliter millilitre", "l liter litre",
-    "s sec second", "min minute", "h hr hour", "day", "week", "year",
-    "in inch inches", "ft foot feet", "yd yard", "mi mile", "oz ounce", "lb pound",
-    "j joule", "kj kilojoule", "w watt", "kw kilowatt", "v volt", "hz hertz",
-    "kg/m^3", "m/s", "km/h",
-)  # fmt: skip
-_MEASURES: Final = {
-    spelling + plural: names.split()[0]
-    for names in _SPELLINGS
-    for spelling in names.split()
-    for plural in (("", "s") if len(spelling) > 1 else ("",))
-}
-"""Spelling of a unit to one name for it. Other words behind a number name what was counted, and
-two that differ may mean the same things."""
 _NO_UNIT: Final = frozenset({"i", "e", "x", "y", "z", "n", "k", "a", "b", "or", "and", "to", "pi"})
 """What stands behind a number and is not a unit: variables, constants, a second answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A number as read: its value, digits behind the point (None if it is no decimal), its unit."""
+    """A number as read: its value, digits behind the point (None if it is no decimal), its unit.
+
+    ``measure`` says whether the unit is one of measure, and not any other word.
+    """
 
     value: Fraction
     decimals: int | None
     percent: bool
     unit: str
+    measure: bool = False
 
 
 @lru_cache(maxsize=65_536)
-def read(text: str) -> Value | None:
+def read(text: str) -> Value | None:  # noqa: C901 - one form of number after the other
     """The one number that a text is; None where it is anything else."""
     if len(text) > DIGITS or not any(c.isdigit() for c in text):
         return None
     # A currency's dollar goes before the delimiters do: both go then.
-    plain = exact.normalised(_CURRENCY.sub(r"\1", text.strip()).replace("{,}", ","))
-    plain = exact.normalised(_CURRENCY.sub(r"\1", plain))
+    text, currency = _without_currency(text.strip().replace("{,}", ","))
+    plain, second = _without_currency(exact.normalised(text))
+    plain = re.sub(r"\s+(?=\^)", "", plain)
+    currency = currency or second
     if name := re.match(r"[A-Za-z](?:_\w)?\s*=\s*(?=[-+.\d\\])", plain):
         plain = plain[name.end() :]
     if hexadecimal := _HEX.fullmatch(plain):
@@ -101,15 +92,34 @@ def read(text: str) -> Value | None:
         if found is None or not found.group().strip("+- "):
             continue
         tail = _TAIL.fullmatch(plain, found.end())
-        unit = (tail["unit"] or "").strip(" .").casefold() if tail else ""
-        if tail is None or unit in _NO_UNIT:
+        words = (tail["unit"] or "").strip(" .") if tail else ""
+        joined = tail is not None and plain[tail.start() : tail.start() + 1].isalpha()
+        if tail is None or words in _NO_UNIT:
             continue
         number = value(found)
-        if number is not None:
-            exact_value, decimals = number
-            unit = "" if unit in _ORDINAL else unit
-            return Value(exact_value, decimals, bool(tail["percent"]), unit)
+        if number is None:
+            continue
+        exact_value, decimals = number
+        if words in _ORDINAL:
+            return Value(exact_value, decimals, bool(tail["percent"]), currency)
+        if joined and re.fullmatch(r"[A-Za-z]", words):
+            # 5t is a product; 5 t may be tonnes.
+            return Value(exact_value, decimals, bool(tail["percent"]), "*" + words)
+        unit, known = units.spelled(f"{currency} {words}")
+        if joined and not known and not tail["percent"]:
+            continue
+        return Value(exact_value, decimals, bool(tail["percent"]), unit, known)
     return None
+
+
+def _without_currency(text: str) -> tuple[str, str]:
+    """A text without the currency before its number, and that currency."""
+    found = _CURRENCY.match(text)
+    if found is None:
+        return text, ""
+    sign = found[1] or found[3] or ""
+    mark = (found[2] or "").lstrip("\\").removeprefix("US")
+    return sign + text[found.end() :], {"D": "$"}.get(mark, mark.rstrip("."))
 
 
 def _of_fraction(found: re.Match[str]) -> tuple[Fraction, int | None] | None:
@@ -142,6 +152,42 @@ def equal(reference: Value, answer: Value) -> bool:
     if answer.percent != reference.percent:
         values.append(answer.value / 100 if answer.percent else answer.value * 100)
     return any(_rounds_to(reference, value, answer.decimals) for value in values)
+
+
+def same(reference: str, answer: str) -> bool:
+    """Whether two texts are the same number of the same things."""
+    one, other = read(reference), read(answer)
+    return one is not None and other is not None and _verdict(one, other) is True
+
+
+def _verdict(one: Value, other: Value) -> bool | str:
+    """Right, wrong, or why that is not sure: what stands behind the numbers decides first."""
+    alike = equal(one, other)
+    if one.unit.lstrip("*") != other.unit.lstrip("*"):
+        named = one if one.unit else other
+        if (one.unit and other.unit) or not named.measure:
+            return "units"  # 5 km is not 5 m, and may be 5,000 of them; 5 million are not 5
+        if not alike and named.unit != "unit" and _scaled(one.value, other.value):
+            return "units"
+        return alike
+    if alike and other.percent and not one.percent and abs(one.value) <= 1:
+        # 50 may stand for 50%; 0.5 is 50% and hardly 0.5%.
+        return _rounds_to(one, other.value / 100, other.decimals) or "percent"
+    return alike
+
+
+def _scaled(one: Fraction, other: Fraction) -> bool:
+    """Whether a bare number may be the same quantity in another unit: a power of 10 or 60."""
+    if not one or not other:
+        return False
+    ratio = max(abs(one / other), abs(other / one))
+    for base in (10, 60):
+        power = ratio
+        while power > 1 and power.denominator == 1:
+            power /= base
+        if power == 1:
+            return True
+    return False
 
 
 def _rounds_to(reference: Value, value: Fraction, decimals: int | None) -> bool:
@@ -183,20 +229,10 @@ def grade(
         one, other = _with_commas(reference, other, answer, one)
     if one is None or other is None:
         return undecided("no_number", answer)
-    if _other_measure(one.unit, other.unit):
-        return undecided("units", answer)  # 5 km is not 5 m, and may be 5,000 of them
-    if equal(one, other):
-        return decided(correct=True, method=METHOD, answer=answer)
-    named = [_MEASURES.get(value.unit, value.unit) for value in (one, other)]
-    if all(named) and named[0] != named[1]:
-        return undecided("units", answer)
-    return decided(correct=False, method=METHOD, answer=answer)
-
-
-def _other_measure(one: str, other: str) -> bool:
-    """Whether both are units of measure that are known, and not the same one."""
-    mine, theirs = _MEASURES.get(one), _MEASURES.get(other)
-    return mine is not None and theirs is not None and mine != theirs
+    found = _verdict(one, other)
+    if isinstance(found, str):
+        return undecided(found, answer)
+    return decided(found, METHOD, answer)
 
 
 def _with_commas(

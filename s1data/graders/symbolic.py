@@ -18,6 +18,8 @@ import sympy
 from latex2sympy2_extended import NormalizationConfig
 from math_verify import LatexExtractionConfig, parse, verify
 
+from s1data.graders import doubts
+
 logging.getLogger("math_verify").setLevel(logging.CRITICAL)  # it warns of having no time limit
 
 ROUNDING: Final = 6
@@ -70,7 +72,7 @@ def read(text: str) -> Any:  # noqa: ANN401 - sympy has no types
     return expressions[0] if expressions else None
 
 
-def compare(reference: str, answer: str) -> bool | str:
+def compare(reference: str, answer: str) -> bool | str:  # noqa: PLR0911 - each its own reason
     """Whether the answer is the reference, or the reason why that cannot be said."""
     if re.search(r"\b0x[0-9a-fA-F]", reference + " " + answer):
         return "hexadecimal"  # it reads 0 times x, so that all of them are equal
@@ -79,6 +81,11 @@ def compare(reference: str, answer: str) -> bool | str:
         return "unreadable_reference" if gold is None else "unreadable_answer"
     if any(side is value for side in (gold, given) for value in (sympy.zoo, sympy.nan)):
         return "unreadable_reference"
+    if any(
+        doubts.is_product(side) and not getattr(value, "free_symbols", None)
+        for side, value in ((reference, gold), (answer, given))
+    ):
+        return "product"  # its letters went as units
     same = verify(
         gold,
         given,
@@ -88,8 +95,30 @@ def compare(reference: str, answer: str) -> bool | str:
         raise_on_error=True,
     )
     if same and _both_numbers(gold, given):
-        return _near(gold, given)
-    return bool(same)
+        same = _near(gold, given)
+    if same:
+        return doubts.of_right(reference, answer) or True
+    if doubts.has_imaginary(reference, answer) and (found := _complex(gold, given)) is not None:
+        return found
+    return doubts.of_wrong(reference, answer) or False
+
+
+def _complex(gold: Any, given: Any) -> bool | str | None:  # noqa: ANN401 - sympy
+    """Whether two numbers are the same once ``i`` and ``e`` are read as constants."""
+    if not all(isinstance(value, sympy.Expr) for value in (gold, given)):
+        return None
+    constants = {"i": sympy.I, "e": sympy.E}
+    gold, given = (
+        value.subs({s: constants[s.name] for s in value.free_symbols if s.name in constants})
+        for value in (gold, given)
+    )
+    if gold.free_symbols | given.free_symbols:
+        return True if sympy.expand(gold - given) == 0 else None
+    size = sympy.Max(1, sympy.Abs(gold).evalf(30), sympy.Abs(given).evalf(30))
+    off = sympy.Abs(gold - given).evalf(30)
+    if not off.is_comparable:
+        return "complex"
+    return True if off <= size * RELATIVE else None
 
 
 def _both_numbers(*values: Any) -> bool:  # noqa: ANN401 - sympy
