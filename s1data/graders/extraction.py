@@ -18,6 +18,9 @@ from typing import Final
 LONGEST_ANSWER: Final = 2_000
 """Characters of an answer; a longer box is no final answer but a whole solution."""
 
+LOOKED_AT: Final = 20_000
+"""Last characters that are looked at: a reply that loops slows no others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
@@ -56,13 +59,20 @@ _TURN_ENDS: Final = re.compile(r"<\|(?:im_end|im_start|endoftext|eot_id|end)\|>|
 _BOX: Final = re.compile(r"\\(?:boxed|fbox|framebox)(?![a-zA-Z])\s*")
 _BARE_BOX: Final = re.compile(r"[^\s{}$,.;]+")
 _BETWEEN_BOXES: Final = re.compile(
-    r"(?:[\s$,;&]|\\[,;! ()\[\]]|\\text\{\s*(?:and|or)\s*\}|and|or)*"
+    r"(?:[\s$,;&]|[A-Za-z](?:_\w)?\s?=|\\[,;! ()\[\]]|\\text\{\s*(?:and|or)\s*\}|and|or)*"
 )
-_TAG: Final = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL)
+_TAG: Final = re.compile(r"<(/?)answer>", re.IGNORECASE)
 _FIELD: Final = re.compile(
-    r'"(?:final_?)?answer"\s*:\s*(?:"(?P<text>[^"\n]+)"|(?P<number>-?[\d.]+))', re.IGNORECASE
+    r'"(?:final_?)?answer"\s*:\s*(?:"(?P<text>[^"\n]+)"|(?P<number>-?[\d.]+(?:e[-+]?\d+)?))',
+    re.IGNORECASE,
 )
-_HASHES: Final = re.compile(r"^\s*####[ \t]+(?P<tail>[^\n#*]*[^\n#*\s:][^\n]*)$", re.MULTILINE)
+_HASHES: Final = re.compile(
+    r"^[ \t]{0,8}####[ \t]++(?::[ \t]*+)?"
+    # a heading names no answer
+    r"(?!(?:Explanation|Reasoning|Solution|Steps?|Conclusion|Notes?|Verification|Summary|Analysis)\b)"
+    r"(?P<tail>[^\n#*\s:][^\n]*)$",
+    re.MULTILINE,
+)
 _FINAL: Final = re.compile(
     r"final\s+(?:answer|result|solution)\b"
     r"(?:[*_\s]{0,6}(?:is|are|=|[:\uff1a])[:\uff1a]?|[*_ ]{0,6}\n)[*_\s]{0,6}",
@@ -87,7 +97,9 @@ _CHOICE: Final = re.compile(
     r"|^[\s*_>-]{0,8}(?P<text>(?:\([A-J]\)|[A-J][).:])\s[^\n]{1,200})\Z",
     re.MULTILINE,
 )
-_MATHS: Final = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+_MATHS: Final = re.compile(
+    r"\$\$(.+?)\$\$|\$([^$\n]+?)\$|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000}?)\\\]", re.DOTALL
+)
 _NUMBER: Final = re.compile(
     r"(?<![\w.])[-\u2212+]?[$€£]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?<=\d)(?:e[-+]?\d+)?"
     r"(?:\s?/\s?\d+(?![\d.]))?(?:\s?\\?%)?",
@@ -98,7 +110,15 @@ _LETTER_FIRST: Final = re.compile(
 )
 _SAYS_SO: Final = re.compile(r"\s+(?:is|are) (?:the|our|my) (?:\w+ )?(?:solution|answer)s?\W*")
 _LATEX: Final = re.compile(r"[\\${}^_=(]|,\s")
-_SENTENCE_ENDS: Final = re.compile(r"[.。](?=\s|$)|(?<=\S)\s+I hope it is correct", re.IGNORECASE)
+_SENTENCE_ENDS: Final = re.compile(
+    r"(?<!\bSt)(?<!\bDr)(?<!\bMr)(?<!\bMt)(?<!\bMrs)[.。](?=\s|$)(?!(?<=\bNo\.)\s\d)"
+    r"|(?<=\S)\s+I hope it is correct",
+    re.IGNORECASE,
+)
+_AN_ANSWER: Final = re.compile(
+    r"[*$\s]*(?:[-+\u2212]?[\d\\(\[{$.\u20ac\u00a3]|[A-Pa-z]\b(?!\s+[a-z])|[\w()]+\s?=)"
+)
+"""How an answer begins that takes back a box: not as a sentence about it does."""
 _AFTERTHOUGHT: Final = re.compile(r",?\s(?:which|because|since)\b", re.IGNORECASE)
 _IS: Final = re.compile(r".*(?:\bis\b|\bare\b|\bequals\b|[:\uff1a])\s*(?=\S)", re.IGNORECASE)
 _TRIM: Final = " \t\r\n*_`"
@@ -124,6 +144,7 @@ def final_answer(text: str) -> Extracted:
         return Extracted(None, "thinking_not_ended")
     if turn := _TURN_ENDS.search(said, 1):
         said = said[: turn.start()]
+    said = said[-LOOKED_AT:]
     for rule, answer in _found(said):
         if answer and len(answer) <= LONGEST_ANSWER:
             return Extracted(answer, rule)
@@ -136,11 +157,12 @@ def _found(text: str) -> Iterator[tuple[str, str]]:
     if field := _last(_FIELD, text, last_box):
         yield "json_field", (field["text"] or field["number"]).replace("\\\\", "\\").strip()
     if (final := _last(_FINAL, text, last_box)) and (said := _said(text, final.end())):
-        yield "final_answer_is", said
+        if not boxes or _AN_ANSWER.match(said):
+            yield "final_answer_is", said
     if boxes:
         yield "boxed", _joined(text, boxes)
-    if tags := _TAG.findall(text):
-        yield "answer_tag", tags[-1].strip()
+    if tagged := _tagged(text):
+        yield "answer_tag", tagged
     if hashes := _last(_HASHES, text):
         yield "hashes", hashes["tail"].strip(_TRIM)
     if phrase := _last(_ANSWER, text):
@@ -151,6 +173,17 @@ def _found(text: str) -> Iterator[tuple[str, str]]:
             (choice["one"] or choice["said"] or choice["line"] or choice["text"]).strip(_TRIM),
         )
     yield from _at_the_end(text)
+
+
+def _tagged(text: str) -> str:
+    """What stands in the last pair of answer tags."""
+    opened, found = None, ""
+    for tag in _TAG.finditer(text):
+        if not tag[1]:
+            opened = tag.end()
+        elif opened is not None:
+            opened, found = None, text[opened : tag.start()].strip()
+    return found
 
 
 def _at_the_end(text: str) -> Iterator[tuple[str, str]]:

@@ -36,6 +36,14 @@ from s1data.graders.extraction import RULES, final_answer
         ("She pays 12 dollars and he pays 1,340.50 dollars at the till", "1,340.50", "last_number"),
         ("I do not know how one would even begin to do such a thing here", None, "none"),
         ("", None, "none"),
+        (r"\boxed{6}. The final answer is verified in 2 ways.", "6", "boxed"),
+        (r"\boxed{6} Our final answer is correct!", "6", "boxed"),
+        ("\\boxed{6}\n**Final answer**\nSee above", "6", "boxed"),
+        (r"x = \boxed{1}, y = \boxed{2}", "1, 2", "boxed"),
+        ("The answer is St. Louis", "St. Louis", "answer_is"),
+        ("The answer is No. 5", "No. 5", "answer_is"),
+        ('{"answer": -5e3}', "-5e3", "json_field"),
+        ("42\n#### Explanation", "42", "last_number"),
         (r"<think>it is \boxed{4}", None, "thinking_not_ended"),
         (r"<think>\boxed{4}? No.</think>It is \boxed{6}.", "6", "boxed"),
     ],
@@ -54,3 +62,10 @@ def test_any_text_has_an_answer_or_none_by_a_named_rule(text):
 
 def test_a_long_reply_takes_no_longer_than_its_length():
     assert final_answer(r"\boxed{" * 20_000 + "7").rule == "last_number"
+
+
+@pytest.mark.parametrize(
+    "piece", ["<answer>", "\\(", "\\[", "\n", "answer to ", "$ ", "#### ", "####" + " " * 20_000]
+)
+def test_a_reply_that_loops_ends(piece):
+    assert final_answer(piece * (200_000 // len(piece)) + "x").rule in RULES
