@@ -156,9 +156,10 @@ def _found(text: str) -> Iterator[tuple[str, str]]:
     last_box = boxes[-1][1] if boxes else 0
     if field := _last(_FIELD, text, last_box):
         yield "json_field", (field["text"] or field["number"]).replace("\\\\", "\\").strip()
-    if (final := _last(_FINAL, text, last_box)) and (said := _said(text, final.end())):
-        if not boxes or _AN_ANSWER.match(said):
-            yield "final_answer_is", said
+    final = _last(_FINAL, text, last_box)
+    said = _said(text, final.end()) if final else ""
+    if said and (not boxes or _AN_ANSWER.match(said)):
+        yield "final_answer_is", said
     if boxes:
         yield "boxed", _joined(text, boxes)
     if tagged := _tagged(text):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
+from s1data import digest
 from s1data.cli import main
 from s1data.run import Run
 from s1data.scaling.cost import PAPER_HOURS, cost
@@ -27,10 +28,12 @@ def finished(folder, rows=4, models=None, *, rehearsal=False):
     """What the command reads of a run: recipe, manifest, set."""
     folder.mkdir()
     (folder / "pipeline.yaml").write_text("{}")
-    manifest = {"models": models or {}, "rehearsal": rehearsal}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
     lines = [{"id": str(i), "question": f"{i}?", "traces": [TRACE]} for i in range(rows)]
     pl.DataFrame(lines, infer_schema_length=None).write_parquet(folder / "selected.parquet")
+    files = {"selected.parquet": digest.of_file(folder / "selected.parquet")}
+    manifest = {"models": models or {}, "rehearsal": rehearsal, "files": files, "stages": []}
+    manifest["selected"] = {"rows": rows}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 
 
