@@ -260,6 +260,11 @@ def _summary(done: Run, report: Path | None, *, as_json: bool) -> int:
                 click.echo(f"look at it in a browser: {report}")
             place = shlex.quote(str(done.path))
             click.echo(f"ask where any question went: s1data why {place} ID")
+    if rows is not None and asked is not None and rows > asked:
+        sys.stderr.write(
+            f"s1data: rows that came out: {rows:,}; asked for: {asked:,}: the reserve is among "
+            "them, since no fill and drop_unfilled follow the selector\n"
+        )
     if short:
         sys.stderr.write(f"s1data: rows that came out: {rows:,}; asked for: {asked:,}\n")
     return 1 if short else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -111,6 +112,10 @@ def scale_command(
             grader=grader,
         )
     show(points, home)
+    lost = [one.name for one in points if one.errors == frame.height * samples]
+    if lost:
+        sys.stderr.write(f"s1data: no reply at all came for {', '.join(lost)}: see to the server\n")
+        raise click.exceptions.Exit(1)
 
 
 def _budgets(

@@ -8,6 +8,7 @@ pays nothing twice; files are written whole.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,6 +27,7 @@ from s1data.sources import Input, open_input
 
 FORMAT: Final = 1
 
+_LEADS: Final = re.compile(r"\banswer\b|\\boxed", re.IGNORECASE)
 SAMPLES: Final = pl.Schema(
     {
         "id": pl.String(),
@@ -131,7 +133,7 @@ def graded(frame: pl.DataFrame, forced: Sequence[Forced], grader: str) -> pl.Dat
     rows = []
     for one in forced:
         question, answer = known[one.id]
-        got = grade(answer, one.answer, question) if one.error is None else None
+        got = grade(answer, _told(one), question) if one.error is None else None
         rows.append(
             {
                 "id": one.id,
@@ -152,11 +154,18 @@ def graded(frame: pl.DataFrame, forced: Sequence[Forced], grader: str) -> pl.Dat
     return pl.DataFrame(rows, schema=SAMPLES)
 
 
+def _told(one: Forced) -> str:
+    """What is graded: the lead-in that was put in only where the model gave none of its own."""
+    said = one.text("answer")
+    return said if not said.strip() or _LEADS.search(said) else one.answer
+
+
 def point(name: str, table: pl.DataFrame, least: float, most: float) -> Point:
     """One point of the curve: what no grader could decide counts as wrong, and is counted."""
     by_question = _by_question(table)
     low, high = metrics.interval(list(by_question.values()))
-    mean = table.get_column("thinking_tokens").mean()
+    # A request that failed thought nothing, but it is no sample of how long the model thinks.
+    mean = table.filter(pl.col("error").is_null()).get_column("thinking_tokens").mean() or 0.0
     return Point(
         name=name,
         run=metrics.Run(
