@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from s1data import digest
+from s1data import digest, pool
 
 
 class State:
@@ -28,11 +28,17 @@ class State:
         return tuple(self._file_of)
 
     def load(self, names: Iterable[str]) -> pl.DataFrame:
-        """``row`` and the named columns of the rows alive, in row order."""
+        """``row`` and the named columns of the rows alive, in row order.
+
+        A canonical column that nothing made, which a stage uses where it is there, is null.
+        """
         wanted = [n for n in dict.fromkeys(names) if n != "row"]
-        out = pl.DataFrame([self.alive])
-        for file in dict.fromkeys(self._file_of[n] for n in wanted):
-            mine = [n for n in wanted if self._file_of[n] == file]
+        none = [n for n in wanted if n not in self._file_of]
+        out = pl.DataFrame([self.alive]).with_columns(
+            pl.lit(None, pool.COLUMNS[n]).alias(n) for n in none
+        )
+        for file in dict.fromkeys(self._file_of[n] for n in wanted if n not in none):
+            mine = [n for n in wanted if self._file_of.get(n) == file]
             part = pl.read_parquet(file, columns=["row", *mine], glob=False)
             if part.height != self.alive.len():
                 places = np.searchsorted(part["row"].to_numpy(), self.alive.to_numpy())
