@@ -159,7 +159,9 @@ def _steps(
     yield from _think(state, prompt, budget, marks, engine)
     if state.error is not None:
         return
-    state.pieces.append(Piece("close", marks.closes))
+    # A model that ended its thought itself wrote the line break that stands before the mark.
+    closes = marks.closes.removeprefix("\n") if state.thinking.endswith("\n") else marks.closes
+    state.pieces.append(Piece("close", closes))
     if state.cut and budget.final:
         state.pieces.append(Piece("final", budget.final))
     whole = prompt + "".join(piece.text for piece in state.pieces)

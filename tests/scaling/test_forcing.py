@@ -147,3 +147,24 @@ def test_the_marks_of_s1_are_those_it_was_trained_with():
 def test_a_minimum_over_the_maximum_is_refused():
     with pytest.raises(ValidationError, match="minimum 9 is over the maximum 8"):
         Budget(minimum=9, maximum=8)
+
+
+@pytest.mark.parametrize("name", sorted(MARKS))
+@pytest.mark.parametrize(("thought", "limit"), [("so be it\n", False), ("so be", True)])
+def test_the_mark_stands_behind_one_line_break_as_in_training(name, thought, limit):
+    class Says(Scripted):
+        def _one(self, call):
+            return Generated(text=thought if not self.turns else "4", tokens=2, hit_limit=limit)
+
+        def generate(self, calls):
+            told = super().generate(calls)
+            self.turns["done"] = 0
+            return told
+
+    engine = Says(None)
+    force({("a", 0): "q"}, Budget(maximum=2, final=""), MARKS[name], engine)
+    whole = engine.calls[-1][0].prompt
+    closes = MARKS[name].closes
+    assert whole.endswith(thought.rstrip("\n") + closes)
+    assert closes.startswith("\n")
+    assert "\n\n" not in whole.split(MARKS[name].opens)[-1].removesuffix(closes)
