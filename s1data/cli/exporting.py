@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from s1data.cli.options import Place, json_option, print_json
+
+if TYPE_CHECKING:
+    from s1data.export.samples import Choice, Special
 
 
 @click.command("export")
@@ -70,11 +73,11 @@ def export_command(
     out: str,
     tokenizer: str | None,
     system: str,
-    samples: Any,  # noqa: ANN401 - one of two words, by click's own check
+    samples: Choice,
     validation: float,
     seed: int,
     block_size: int | None,
-    special: Any,  # noqa: ANN401 - one of two words, by click's own check
+    special: Special,
     as_json: bool,
 ) -> None:
     """Write a set as files for fine-tuning.

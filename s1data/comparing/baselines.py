@@ -19,7 +19,7 @@ from s1data.comparing import populations
 from s1data.comparing.held import Held
 from s1data.engine import LocalEngine
 from s1data.stage import Selector
-from s1data.stages import get
+from s1data.stages.selection import KeepLongest, KeepRandom
 
 KINDS: Final = ("random", "longest", "preselect plus random")
 SEED: Final = 0
@@ -44,7 +44,7 @@ def baselines(held: Held, names: tuple[str, ...]) -> Iterator[Drawn]:
     for name in names:
         rows = held.population(name)
         for kind, stage, of in (
-            (KINDS[0], _selector("keep_random", n), rows),
+            (KINDS[0], KeepRandom(n=n), rows),
             (KINDS[1], _longest(n), rows.filter(pl.col("length").is_not_null())),
             (KINDS[2], _preselecting(n), rows),
         ):
@@ -53,15 +53,11 @@ def baselines(held: Held, names: tuple[str, ...]) -> Iterator[Drawn]:
             yield Drawn(f"{kind}, {populations.shown(name)}", kind, name, kept)
 
 
-def _selector(name: str, n: int, **fields: object) -> Selector:
-    found = get(name).model_validate({"n": n, **fields})
-    assert isinstance(found, Selector)  # noqa: S101 - for the type checker
-    return found
-
-
 def _longest(n: int) -> Selector:
-    return _selector("keep_longest", n, length_from="length")
+    return KeepLongest(n=n, length_from="length")
 
 
 def _preselecting(n: int) -> Selector:
-    return _selector("keep_random", n, seed=SEED, preselect=[{"right": "preselected"}])
+    return KeepRandom.model_validate(
+        {"n": n, "seed": SEED, "preselect": [{"right": "preselected"}]}
+    )

@@ -12,6 +12,7 @@ from s1data import pool
 from s1data.comparing import populations
 from s1data.errors import RunError
 from s1data.normalising import Normalisation, normalised
+from s1data.report.facts import joined
 from s1data.run import Run
 from s1data.stage import Selector
 from s1data.stages import lengths, preselection
@@ -101,34 +102,21 @@ def _read(run: Run, wanted: Iterable[str]) -> pl.DataFrame:
     whole = run.ledger.select(OF_LEDGER)
     for checkpoint, frame in [(done[0], "rows"), *((c, "columns") for c in done[1:])]:
         if checkpoint.has(frame):
-            whole = _with(whole, checkpoint.read(frame), names)
+            made = checkpoint.read(frame)
+            mine = [n for n in names if n in made.columns and n not in OF_LEDGER]
+            whole = joined(whole, made.select("row", *mine))
     if "question" in run.selected.columns:
         texts = run.selected.select("id", "question").unique("id")
-        joined = whole.join(texts, "id", "left", suffix="_own", maintain_order="left")
-        if "question_own" in joined.columns:
+        with_own = whole.join(texts, "id", "left", suffix="_own", maintain_order="left")
+        if "question_own" in with_own.columns:
             text = pl.coalesce("question", "question_own").alias("question")
-            joined = joined.with_columns(text).drop("question_own")
-        whole = joined
+            with_own = with_own.with_columns(text).drop("question_own")
+        whole = with_own
     return whole.with_columns(
         pl.lit(None, pool.COLUMNS.get(n, pl.String())).alias(n)
         for n in names
         if n not in whole.columns
     )
-
-
-def _with(whole: pl.DataFrame, made: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    mine = [n for n in names if n in made.columns and n not in OF_LEDGER]
-    joined = whole.join(
-        made.select("row", *mine), "row", "left", suffix="_later", maintain_order="left"
-    )
-    again = [n for n in mine if f"{n}_later" in joined.columns]
-    later = [
-        pl.coalesce(f"{n}_later", n).alias(n)
-        if joined.schema[f"{n}_later"] == joined.schema[n]
-        else pl.col(f"{n}_later").alias(n)
-        for n in again
-    ]
-    return joined.with_columns(later).drop(f"{n}_later" for n in again)
 
 
 def _length(rows: pl.DataFrame, length_of: str) -> pl.Expr:

@@ -107,25 +107,25 @@ def read(run: Run) -> Facts:
         )
     rows = checkpoints[0].read("rows")
     kept = [c for c in rows.columns if c != "priority" and c not in ledger.columns]
-    whole = _joined(ledger, rows.select("row", *kept))
+    whole = joined(ledger, rows.select("row", *kept))
     for checkpoint in checkpoints[1:]:
         if checkpoint.has("columns"):
             added = checkpoint.read("columns")
             # A column of the user's own may be called what the ledger calls one of its.
             own = [c for c in added.columns if c == "row" or c not in ledger.columns]
-            whole = _joined(whole, added.select(own))
+            whole = joined(whole, added.select(own))
     missing = [pl.lit(None, pl.String).alias(c) for c in TEXTS if c not in whole.columns]
     return Facts(run, tuple(checkpoints), whole.with_columns(missing))
 
 
-def _joined(whole: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:
+def joined(whole: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:
     """``whole`` with the columns of ``added`` by row; a value that is there stays where none is."""
     both = [c for c in added.columns if c in whole.columns and c != "row"]
-    joined = whole.join(added, "row", "left", suffix="_later", maintain_order="left")
+    both_sides = whole.join(added, "row", "left", suffix="_later", maintain_order="left")
     later = [
         pl.coalesce(f"{c}_later", c).alias(c)
-        if joined.schema[f"{c}_later"] == joined.schema[c]
+        if both_sides.schema[f"{c}_later"] == both_sides.schema[c]
         else pl.col(f"{c}_later").alias(c)
         for c in both
     ]
-    return joined.with_columns(later).drop(f"{c}_later" for c in both)
+    return both_sides.with_columns(later).drop(f"{c}_later" for c in both)
