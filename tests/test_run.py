@@ -9,7 +9,9 @@ import pytest
 from filelock import FileLock
 
 import s1data
+from s1data import pool as columns
 from s1data.checkpoint import open_checkpoint
+from s1data.state import State
 from tests import pools
 
 RESULTS = ("selected.parquet", "ledger.parquet")
@@ -449,3 +451,14 @@ def test_where_no_setting_is_known_that_would_keep_a_row_nothing_is_promised(poo
     assert "is chosen and near it" in words
     assert "no setting is known with which it would be kept" in words
     assert "no setting of this stage" not in words
+
+
+def test_a_canonical_column_that_nothing_made_is_null_of_its_own_type(tmp_path):
+    pl.DataFrame({"row": [0, 1, 2], "question": ["a", "b", "c"]}).cast(
+        {"row": pl.UInt32}
+    ).write_parquet(tmp_path / "rows.parquet")
+    state = State(tmp_path / "rows.parquet")
+    state.drop(pl.Series([1], dtype=pl.UInt32))
+    shown = state.load(["question", "traces"])
+    assert shown.schema["traces"] == columns.COLUMNS["traces"]
+    assert shown.rows() == [(0, "a", None), (2, "c", None)]
