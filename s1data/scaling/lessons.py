@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 import polars as pl
 
 from s1data.errors import PoolError
+from s1data.export.control import Control
 from s1data.export.formats import s1_content, thinking_in_tags
 from s1data.export.samples import Sample, check, samples
 from s1data.export.templates import Template
@@ -38,16 +39,21 @@ class Lesson:
     completion: str
 
 
-def read(target: str, layout: Layout, template: Template) -> Iterator[Lesson]:
+def read(
+    target: str, layout: Layout, template: Template, lost: dict[str, int] | None = None
+) -> Iterator[Lesson]:
     """The lessons of a run, a published set, or a .jsonl or .parquet file of `s1data export`.
 
-    ``layout`` says how the rows of a run are written; a file has its own. PoolError names the row
+    ``layout`` says how the rows of a run are written; a file has its own. ``lost`` counts the rows
+    and traces of a run that give no lesson, by reason, as export does. PoolError names the row
     that has no thinking or no answer, more than one beginning, or another token at its end than
     the template has.
     """
     path = Path(target)
     if path.suffix not in (".jsonl", ".parquet"):
-        yield from _of_run(target, layout, template)
+        rows = open_set(target).selected
+        check(rows.schema, target)
+        yield from of_rows(rows, layout, template, {} if lost is None else lost)
         return
     frame = _file(path)
     kind = next((name for name in COLUMNS if name in frame.columns), None)
@@ -63,10 +69,16 @@ def read(target: str, layout: Layout, template: Template) -> Iterator[Lesson]:
         yield lesson
 
 
-def _of_run(target: str, layout: Layout, template: Template) -> Iterator[Lesson]:
-    rows = open_set(target).selected
-    check(rows.schema, target)
-    found, _ = samples(rows, "best")
+def of_rows(
+    rows: pl.DataFrame, layout: Layout, template: Template, lost: dict[str, int]
+) -> Iterator[Lesson]:
+    """The lessons of a run's rows; texts with control tokens of their own are left out.
+
+    ``lost`` is counted up by reason.
+    """
+    found, none = samples(rows, "best", Control(template.special(), tags=layout != "s1"))
+    for reason, count in none.items():
+        lost[reason] = lost.get(reason, 0) + count
     for sample in found:
         said = s1_content(sample) if layout == "s1" else thinking_in_tags(sample)
         yield _behind(sample.id, [{"role": "user", "content": sample.question}], said, template)

@@ -82,8 +82,9 @@ def train(
     peft = _lora() if settings.lora else None
     template = Template.load(tokenizer or model)
     args = _arguments(out, settings, template.end)
+    lost: dict[str, int] = {}
     rows = labels.label(
-        lessons.read(target, settings.layout, template),
+        lessons.read(target, settings.layout, template, lost),
         template.tokenizer, template.end, settings.block_size, settings.most_cut,
     )  # fmt: skip
     trainer = _trainer(model, args, rows, template, peft)
@@ -94,6 +95,8 @@ def train(
         f"{len(rows.lessons):,} rows, {rows.tokens:,} tokens, {rows.learnt:,} of them with a loss: "
         f"thinking, answer and one {template.end} in every row"
     )
+    for reason, count in lost.items():
+        tell(f"{reason}: {count:,}, left out")
     if rows.cut:
         tell(f"{len(rows.cut):,} rows longer than {settings.block_size:,} tokens are left out")
     began = time.monotonic()
@@ -102,7 +105,7 @@ def train(
     # The trainer turns it off, and would save it so: generation from there would be slow.
     trainer.model.config.use_cache = True
     trainer.save_model(str(out))
-    record = _record(target, model, settings, rows, template, trainer, seconds)
+    record = _record(target, model, settings, rows, template, trainer, seconds) | {"lost": lost}
     if main:
         _write(out / RECORD, record)
     return record

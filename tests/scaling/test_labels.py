@@ -181,3 +181,21 @@ def test_an_end_token_inside_a_trace_is_refused_since_it_would_teach_to_stop_the
     found = labels.label([lesson], made.tokenizer, made.end, 100, 0.0)
     with pytest.raises(RunError, match=r"^a: wanted one"):
         labels.hold(found.lessons, list(found.labels()), made.tokenizer, made.end)
+
+
+def test_rows_of_a_run_that_give_no_lesson_are_counted(template):
+    rows = frame(6)
+    inner = ["", "so </think> so", "so <|im_start|>answer so", "so <|endoftext|> so"]
+    broken = [
+        line | {"traces": [line["traces"][0] | {"thinking": text}]}
+        for line, text in zip(rows.to_dicts(), inner, strict=False)
+    ]
+    lost = {}
+    mixed = pl.DataFrame([*broken, *rows.to_dicts()[4:]], infer_schema_length=None)
+    found = list(lessons.of_rows(mixed, "think", template("chatml"), lost))
+    assert [one.id for one in found] == rows["id"].to_list()[4:]
+    assert lost == {
+        "traces without thinking": 1,
+        "traces with control tokens or think tags inside": 3,
+        "rows without a usable trace": 4,
+    }
