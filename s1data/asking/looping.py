@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -42,9 +43,13 @@ class Loop:
     def _run_beside(self, work: Coroutine[Any, Any, T]) -> T:
         task: Future[asyncio.Task[Any] | None] = Future()
         result: Future[T] = Future()
+        interrupts: list[int] = []
 
         async def named() -> T:
-            task.set_result(asyncio.current_task())
+            mine = asyncio.current_task()
+            task.set_result(mine)
+            if interrupts and mine:  # Ctrl-C came before there was a task to cancel
+                mine.cancel()
             return await work
 
         def drive() -> None:
@@ -53,27 +58,18 @@ class Loop:
             except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
                 result.set_exception(error)
 
-        def cancel() -> None:
-            if running := task.result():
+        def interrupted(number: int, _frame: object) -> None:
+            """Each Ctrl-C cancels the work once more. It takes no lock: it may come at any line."""
+            interrupts.append(number)
+            if task.done() and not result.done() and (running := task.result()):
                 self._runner.get_loop().call_soon_threadsafe(running.cancel)
 
-        with _interruptible():
+        with _on_interrupt(interrupted):
             threading.Thread(target=drive, name="s1data-session", daemon=True).start()
-            return _waited(result, cancel)
-
-
-def _waited(result: Future[T], cancel: Callable[[], None]) -> T:
-    """The result; each Ctrl-C cancels the work once more, and waits for how it ends."""
-    interrupted = False
-    while not result.done():
-        try:
-            result.exception()
-        except KeyboardInterrupt:
-            interrupted = True
-            cancel()
-    if interrupted:
-        raise KeyboardInterrupt
-    return result.result()
+            result.exception()  # waits for how it ends
+        if interrupts:
+            raise KeyboardInterrupt
+        return result.result()
 
 
 def _inside_a_loop() -> bool:
@@ -85,12 +81,12 @@ def _inside_a_loop() -> bool:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C raises KeyboardInterrupt here; `asyncio.run` would have it wait for its own task."""
+def _on_interrupt(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """What Ctrl-C does for a while. An exception would come at any line, also while starting."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = signal.signal(signal.SIGINT, handler)
     try:
         yield
     finally:

@@ -76,3 +76,36 @@ def test_ctrl_c_inside_another_loop_cancels_the_work_and_the_loop_goes_on():
     said, _ = process.communicate(timeout=30)
     assert said.splitlines() == ["taken in", "interrupted", "closed"]
     assert process.returncode == 0
+
+
+EARLY = """
+import asyncio, os, signal
+from s1data.asking.looping import Loop
+
+async def work(taken):
+    os.kill(os.getpid(), signal.SIGINT)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        taken.append(1)
+
+async def cell():
+    loop, taken = Loop(), []
+    for turn in range(200):
+        try:
+            loop.run(work(taken))
+        except KeyboardInterrupt:
+            pass
+        loop.run(asyncio.sleep(0))
+    loop.close()
+    print(len(taken), flush=True)
+
+asyncio.run(cell())
+"""
+
+
+def test_ctrl_c_while_the_work_is_only_starting_cancels_it_too():
+    done = subprocess.run(
+        [sys.executable, "-c", EARLY], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "200\n"), done.stderr[-300:]
