@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from s1data import rehearsing
@@ -153,3 +154,52 @@ def test_a_pilot_that_gets_no_reply_ends_with_one_line_and_code_1(tmp_path, monk
     (line,) = told.err.splitlines()
     assert line.startswith("s1data: ")
     assert "OPENAI_API_KEY" in line
+
+
+def test_ask_asks_once_more_for_the_rows_that_it_is_told_to(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    POOL.write_parquet("q.parquet")
+
+    def column():
+        return dict(pl.read_parquet("t.parquet")["trace_outcome"].value_counts().iter_rows())
+
+    with Emulator(NONE, answers=POOL) as server:
+        model = f"openai_compatible:big-70b@{server.openai_url}"
+        call = ["ask", "q.parquet", "--no-price", "--out", "t.parquet", "--model", model]
+        exit_code(*call)
+        first, before = column(), len(asked(server))
+        assert first == {"ok": ROWS - 2, "empty": 1, "safety": 1}
+        server.follow(SCRIPT)
+        exit_code(*call)
+        assert (column(), len(asked(server))) == (first, before)
+        assert exit_code(*call, "--ask-again", "empty") == 0
+        assert column() == {"ok": ROWS - 1, "safety": 1}
+        assert len(asked(server)) == before + 1
+        assert exit_code(*call, "--ask-again", "empty,safety") == 0
+        assert column() == {"ok": ROWS}
+        assert len(asked(server)) == before + 2
+
+
+def test_a_batch_job_asks_once_more_only_what_it_is_told_to(tmp_path):
+    recipe = Pipeline.from_yaml(
+        RECIPE.replace("openai_compatible, model: small-8b", "gemini, model: gemini-2.5-flash")
+        .replace("max_tokens: 400}", "max_tokens: 4000}")
+        .replace("  - add_traces: {teachers: [teacher]}\n", "")
+        .replace("  teacher: {provider: openai_compatible, model: big-70b, max_tokens: 4000}\n", "")
+    )
+    unlike = NONE.model_copy(update={"planned": NONE.planned[1:]})
+
+    def run(server, **more):
+        given = Means(endpoints={"small": (server.url,)}, max_usd=1.0, batch=True, **more)
+        return outcomes(recipe.run(tmp_path / "run", inputs={"pool": POOL}, means=given))
+
+    def jobs(server):
+        return [entry.call for entry in server.log].count("batch")
+
+    with Emulator(unlike, answers=POOL) as server:
+        assert run(server) == {"ok": 2 * ROWS - 2, "safety": 2}
+        server.follow(SCRIPT)
+        before = jobs(server)
+        assert before == 2 * ROWS
+        assert run(server, ask_again=[Outcome.SAFETY]) == {"ok": 2 * ROWS}
+        assert jobs(server) == before + 2
