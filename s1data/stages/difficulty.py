@@ -13,11 +13,15 @@ from typing import Annotated, Any, ClassVar, Literal
 import polars as pl
 from pydantic import Field, model_validator
 
-from s1data.stage import Evidence, Filter
+from s1data.errors import StageError, nearest
+from s1data.stage import Engine, Evidence, GlobalFilter, Table
 
 
-class DropSolved(Filter):
-    """Drops questions that solvers got right: any of them, all of them, or at least so many."""
+class DropSolved(GlobalFilter):
+    """Drops questions that solvers got right: any of them, all of them, or at least so many.
+
+    A named solver that no row has, where rows have others, is a StageError that names those.
+    """
 
     solvers: tuple[str, ...] = Field(
         default=(),
@@ -58,7 +62,14 @@ class DropSolved(Filter):
             raise ValueError(msg)
         return self
 
-    def verdicts(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def keys(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.select(pl.col("attempts").list.eval(pl.element().struct.field("solver")))
+
+    def identify(self, keys: Table, engine: Engine) -> pl.DataFrame:
+        """The solvers with attempts."""
+        return solvers_there(self.label, self.solvers, "attempts", keys, engine)
+
+    def verdicts(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:  # noqa: ARG002 - row by row
         solved, unknown = pl.col("solved_by").list.len(), pl.col("unknown_of").list.len()
         count = pl.col("solvers_counted")
         needed = {"any": pl.lit(1), "all": count.clip(1)}.get(str(self.rule), pl.lit(self.rule))
@@ -121,3 +132,21 @@ class DropSolved(Filter):
         if most is None or beyond_doubt <= most:
             return {"rule": beyond_doubt}
         return {"rule": solved + 1, "unknown": "keep"} if solved < most else None
+
+
+def solvers_there(
+    label: str, wanted: tuple[str, ...], column: str, keys: Table, engine: Engine
+) -> pl.DataFrame:
+    """`solver`: those in lists of names; StageError where rows have some but not one wanted."""
+    every = engine.collect(
+        engine.map(keys, lambda rows: rows.explode(column).unique().sort(column))
+    )
+    there = sorted(set(every[column].drop_nulls()))
+    for solver in wanted:
+        if there and solver not in there:
+            what = column.replace("_", " ").removeprefix("pass ")
+            raise StageError(
+                f"stage {label}: wanted {what} of the solver {solver}, which no row has; "
+                f"there are {what} of {', '.join(there[:10])}{nearest(solver, there)}"
+            )
+    return pl.DataFrame({"solver": there}, schema={"solver": pl.String})

@@ -15,6 +15,7 @@ import polars as pl
 from pydantic import Field
 
 from s1data import pool
+from s1data.graders import workers
 from s1data.models import Reply, joined
 from s1data.stage import Engine, GlobalFilter, Known, Problem, Table
 from s1data.stages.asked_traces import AddTraces
@@ -41,6 +42,7 @@ class Fill(AddTraces):
     end of the budget the run goes on with the rows accepted so far, and the next one fills on.
     """
 
+    revision: ClassVar[int] = 2
     uses: ClassVar = ("selection",)
     added: ClassVar[tuple[str, ...]] = ("traces", "filling")
     example: ClassVar = {"teachers": ["teacher"], "flaws": ["cut", "empty"]}
@@ -130,7 +132,9 @@ class Fill(AddTraces):
                 "answer_tokens": reply.answer_tokens,
             }
         )
-        return {flaw for flaw, _ in flaws_of(trace, self.max_tokens)}.intersection(self.flaws)
+        with workers.Workers(1) as compares:
+            found = {flaw for flaw, _ in flaws_of(trace, self.max_tokens, compares)}
+        return found.intersection(self.flaws)
 
 
 class DropUnfilled(GlobalFilter):

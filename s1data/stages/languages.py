@@ -30,7 +30,15 @@ _SMALL_WORDS: Final = {
 }
 _WORDS: Final = {name: frozenset(words.split()) for name, words in _SMALL_WORDS.items()}
 LEAST_WORDS: Final = 20
+LEAST_SMALL: Final = 3
+"""Different small words that a language shows; one heading over and over is none."""
 LEAST_FOREIGN: Final = 3
+_FORMULA: Final = re.compile(
+    r"\\[A-Za-z]+|\$[^$\n]*\$|^[ \t]*```.*?^[ \t]*```|`[^`\n]*`"
+    r"|^[ \t]*\|[^\n]*$|^[^\n|]* \| [^\n]*$",
+    re.MULTILINE | re.DOTALL,
+)
+"""Commands (``\\le`` is French), maths, code, rows of tables: names in them are no words."""
 
 
 def scripts(text: str) -> dict[str, int]:
@@ -67,10 +75,14 @@ def language(text: str) -> str | None:
     if script is None or script != "latin":
         return script
     # Ends of a long text say as much as all of it.
-    words = re.findall(r"[^\W\d_]+", (text[:4_000] + " " + text[-4_000:]).lower())
+    ends = _FORMULA.sub(" ", text[:4_000] + " " + text[-4_000:])
+    words = [w for w in re.findall(r"[^\W\d_]+", ends.lower()) if len(w) > 1]
     if len(words) < LEAST_WORDS:
         return None
-    share = {name: sum(w in small for w in words) / len(words) for name, small in _WORDS.items()}
+    share = {
+        name: sum(w in small for w in words) / len(words) * (len(small & {*words}) >= LEAST_SMALL)
+        for name, small in _WORDS.items()
+    }
     best, second = sorted(share, key=lambda name: -share[name])[:2]
     clear = share[best] >= 0.1 and share[best] >= 1.5 * share[second]
     return best if clear else None

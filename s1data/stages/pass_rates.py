@@ -14,9 +14,10 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from s1data import pool
-from s1data.errors import StageError, nearest
+from s1data.errors import StageError
 from s1data.models import CUT, finish_word
 from s1data.stage import Engine, Evidence, GlobalEnricher, GlobalFilter, Table
+from s1data.stages.difficulty import solvers_there
 
 
 class AddPassRates(GlobalEnricher):
@@ -99,16 +100,7 @@ class _OfOneSolver(GlobalFilter):
 
     def identify(self, keys: Table, engine: Engine) -> pl.DataFrame:
         """The solvers with rates; StageError where others have some and `solver` has none."""
-        every = engine.collect(
-            engine.map(keys, lambda rows: rows.explode("pass_rates").unique().sort("pass_rates"))
-        )
-        there = sorted(set(every["pass_rates"].drop_nulls()))
-        if there and self.solver not in there:
-            raise StageError(
-                f"stage {self.label}: wanted rates of the solver {self.solver}, which no row has; "
-                f"there are rates of {', '.join(there[:10])}{nearest(self.solver, there)}"
-            )
-        return pl.DataFrame({"solver": there}, schema={"solver": pl.String})
+        return solvers_there(self.label, (self.solver,), "pass_rates", keys, engine)
 
     def _rates(self, rows: pl.DataFrame) -> pl.DataFrame:
         mine = pl.col("pass_rates").list.eval(

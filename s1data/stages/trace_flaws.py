@@ -8,14 +8,16 @@ that a reader can judge it. The text of a trace is its thinking, an end mark, an
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from s1data.graders import workers
 from s1data.graders.extraction import final_answer
 from s1data.models import is_cut
 from s1data.stages.languages import foreign_script, language
+from s1data.stages.looping import repeated
+from s1data.stages.settled import answers_differ
 
 FOUND_CHARS: Final = 120
 
@@ -49,8 +51,8 @@ class Trace:
     """Whether ``tokens`` is a guess from the number of characters."""
 
 
-def flaws_of(trace: Trace, max_tokens: int) -> Iterator[tuple[str, str]]:
-    """Each flaw of a trace once, with what was found."""
+def flaws_of(trace: Trace, max_tokens: int, pool: workers.Workers) -> Iterator[tuple[str, str]]:
+    """Each flaw of a trace once, with what was found; ``pool`` compares answers in maths."""
     rules = (
         ("cut", _cut(trace)),
         ("empty", _empty(trace)),
@@ -63,7 +65,7 @@ def flaws_of(trace: Trace, max_tokens: int) -> Iterator[tuple[str, str]]:
         ("refusal", _refusal(trace.answer)),
         ("leaked_prompt", _leak(trace)),
         ("summary", _summary(trace)),
-        ("answers_differ", _answers_differ(trace)),
+        ("answers_differ", answers_differ(trace.thinking, trace.answer, trace.question, pool)),
         ("boilerplate", _boilerplate(trace.answer)),
         ("too_long", _too_long(trace, max_tokens)),
     )
@@ -114,74 +116,6 @@ def _empty(trace: Trace) -> str | None:
     if thinks and final_answer(trace.thinking[-300:]).rule in ("boxed", "final_answer_is"):
         return None
     return "no answer" if thinks else "no thinking" if answers else "no text"
-
-
-LINE_TIMES, LINE_SHARE = 4, 0.25
-LOOP_TIMES, LOOP_WORDS = 4, 40
-NGRAM, NGRAM_TIMES = 20, 8
-
-
-def repeated(text: str, question: str = "") -> str | None:
-    """A line that makes up much of the text, words in a loop at its end, or one long n-gram.
-
-    A line counts with 4 or more copies that are a quarter of the characters; a loop with 4 rounds
-    of 40 words or more together at the very end; a 20-gram of words with 8 places of its own,
-    unless it quotes the question, as long traces do.
-    """
-    prose = _CODE.sub("", text)
-    lines = Counter(s for line in prose.split("\n") if len(s := line.strip()) >= 12)
-    if lines:
-        line, times = max(lines.items(), key=lambda item: (item[1] * len(item[0]), item[0]))
-        if times >= LINE_TIMES and times * len(line) >= LINE_SHARE * len(text):
-            return f"line {times} times: {line[:80]}"
-    words = text.split()
-    if loop := _loop(words) or _signs(text):
-        return loop
-    asked = question.split()
-    quoted = {tuple(asked[i : i + NGRAM // 2]) for i in range(len(asked) - NGRAM // 2 + 1)}
-    places: dict[tuple[str, ...], tuple[int, int]] = {}
-    for at in range(len(words) - NGRAM + 1):
-        gram = tuple(words[at : at + NGRAM])
-        times, last = places.get(gram, (0, -NGRAM))
-        if at >= last + NGRAM:
-            places[gram] = (times + 1, at)
-            if times + 1 >= NGRAM_TIMES and not _quotes(gram, quoted):
-                return f"{NGRAM_TIMES} times: {' '.join(gram)[:80]}"
-    return None
-
-
-def _quotes(gram: tuple[str, ...], quoted: set[tuple[str, ...]]) -> bool:
-    half = NGRAM // 2
-    return any(gram[i : i + half] in quoted for i in range(half + 1))
-
-
-_CODE: Final = re.compile(r"^[ \t]*```.*?^[ \t]*```", re.MULTILINE | re.DOTALL)
-_SIGNS: Final = re.compile(r"(\S{2,60}?)\1{19,}\s*$")
-
-
-def _signs(text: str) -> str | None:
-    """Signs without spaces in 20 rounds or more at the very end, with letters among them."""
-    tail = text[-1_500:]
-    if tail.count(" ") * 20 > len(tail) or len(tail) < 100:
-        return None
-    found = _SIGNS.search(tail)
-    if found is None or not any(sign.isalpha() for sign in found.group(1)):
-        return None
-    return f"loop of {len(found.group(1))} signs: {found.group(1)}"
-
-
-def _loop(words: list[str]) -> str | None:
-    tail = words[-400:]
-    for period in range(1, len(tail) // LOOP_TIMES + 1):
-        matched = 0
-        while matched + period < len(tail) and tail[-1 - matched] == tail[-1 - matched - period]:
-            matched += 1
-        whole = matched + period
-        # Numbers alone are rows of a matrix more often than a loop.
-        least = LOOP_WORDS if any(map(str.isalpha, "".join(tail[-period:]))) else len(tail)
-        if whole >= max(LOOP_TIMES * period, least, LOOP_WORDS):
-            return f"loop of {period} words: {' '.join(tail[-period:])[:80]}"
-    return None
 
 
 _ASKS_LANGUAGE: Final = re.compile(
@@ -282,39 +216,6 @@ def _summary(trace: Trace) -> str | None:
     per_title = words / len(titles)
     # A vendor's summary is a bold title and a paragraph, over and over, from the first line on.
     return f"{len(titles)} bold titles: {titles[0].strip()}" if per_title <= 150 else None
-
-
-_SURE: Final = ("boxed", "final_answer_is", "answer_tag", "hashes", "answer_is", "choice")
-
-
-def _answers_differ(trace: Trace) -> str | None:
-    if not trace.thinking.strip() or not trace.answer.strip():
-        return None
-    thought, said = final_answer(trace.thinking[-400:]), final_answer(trace.answer)
-    if thought.rule not in _SURE or said.rule not in _SURE:
-        return None
-    one, two = _plain(thought.answer or ""), _plain(said.answer or "")
-    # Words are compared by nobody here: a pane and a window may be one answer, 7 and 0 are not.
-    letters = all(re.fullmatch("[a-j]", answer) for answer in (one, two))
-    values = [_NUMBER.fullmatch(answer) for answer in (one, two)]
-    if letters and one != two:
-        return f"thinking: {thought.answer}; answer: {said.answer}"
-    within = min(len(one), len(two)) >= 4 and (one in two or two in one)  # $0.05 (5 cents)
-    if within or None in values or max(len(one), len(two)) > 30:
-        return None
-    first, second = (float(value.group(1)) for value in values if value is not None)
-    # 0.05 dollars are 5 cents, and half is 50 %.
-    if first == second or abs(first - 100 * second) < 1e-9 or abs(second - 100 * first) < 1e-9:
-        return None
-    return f"thinking: {thought.answer}; answer: {said.answer}"
-
-
-_NUMBER: Final = re.compile(r"(-?\d+(?:\.\d+)?)[a-z%\u00b0^]*")
-
-
-def _plain(answer: str) -> str:
-    bare = re.sub(r"\\(?:text|mathrm|mathbf|boxed|left|right|displaystyle)\b|\\[,;! ]", "", answer)
-    return re.sub(r"[\s$*`{}()\\\"'\u2019]|\.$|(?<=\d),(?=\d{3})", "", bare).lower()
 
 
 _PHRASES: Final = re.compile(

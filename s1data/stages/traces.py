@@ -15,6 +15,7 @@ import polars as pl
 from pydantic import Field
 
 from s1data import digest, pool
+from s1data.graders import workers
 from s1data.models import joined, split
 from s1data.stage import LABEL, Engine, Evidence, Filter, GlobalEnricher, Problem, Table
 from s1data.stages import recorded
@@ -159,7 +160,7 @@ class AddTraceChecks(GlobalEnricher):
         "taken for one where no tokens are recorded.",
     )
 
-    revision: ClassVar = 3
+    revision: ClassVar = 4
     needs: ClassVar = ("question", "traces")
     added: ClassVar = ("trace_flaws",)
     example: ClassVar = {"max_tokens": 8}
@@ -186,11 +187,12 @@ class AddTraceChecks(GlobalEnricher):
         each = rows.explode("traces").unnest("traces")
         each = each.with_columns(engine.texts(each["reply_key"]).alias("text"))
         out: dict[int, list[dict[str, Any]]] = {}
-        for line in each.filter(pl.col("text").is_not_null()).iter_rows(named=True):
-            flaws = out.setdefault(line["row"], [])
-            place = {"teacher": line["teacher"], "sample": line["sample"]}
-            for flaw, found in flaws_of(as_trace(line), self.max_tokens):
-                flaws.append({**place, "flaw": flaw, "found": found})
+        with workers.Workers(1) as pool_:
+            for line in each.filter(pl.col("text").is_not_null()).iter_rows(named=True):
+                flaws = out.setdefault(line["row"], [])
+                place = {"teacher": line["teacher"], "sample": line["sample"]}
+                for flaw, found in flaws_of(as_trace(line), self.max_tokens, pool_):
+                    flaws.append({**place, "flaw": flaw, "found": found})
         schema = {"row": pl.UInt32(), "trace_flaws": pool.COLUMNS["trace_flaws"]}
         return pl.DataFrame({"row": list(out), "trace_flaws": list(out.values())}, schema=schema)
 

@@ -23,11 +23,10 @@ def test_every_trace_that_was_read_is_flagged_for_that_reason():
     keys = ["sha256", "reason"]
     found = flagged.select(sha256="reply_key", reason="flaw")
     assert read.join(found, on=keys, how="anti").is_empty()
-    # 20 of each reason, or all there are.
+    # 20 of each reason and more, or all there are.
     there = dict(found.group_by("reason").len().iter_rows())
-    assert dict(read.group_by("reason").len().iter_rows()) == {
-        reason: min(20, count) for reason, count in there.items()
-    }
+    counts = dict(read.group_by("reason").len().iter_rows())
+    assert {name for name, n in there.items() if counts.get(name, 0) < min(20, n)} == set()
 
 
 def test_every_doubtful_reference_was_read(real_data):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from s1data import apply, pool
+from s1data.errors import StageError
 from s1data.stages.attempts import AddRecordedAttempts
 from s1data.stages.difficulty import DropSolved
 from s1data.stages.grades import AddRecordedGrades
@@ -35,10 +36,25 @@ def pool_of(rows):
 
 
 def reasons(rows, **fields):
-    said = dict(
-        apply(DropSolved(**fields), pool_of(rows)).dropped.select("row", "reason").iter_rows()
-    )
+    """Of rows beside one that every named solver tried."""
+    tried = {solver: [WRONG] for solver in fields.get("solvers", ())}
+    given = pool_of([*rows, tried])
+    said = dict(apply(DropSolved(**fields), given).dropped.select("row", "reason").iter_rows())
     return [said.get(row) for row in range(len(rows))]
+
+
+@pytest.mark.parametrize("solvers", [("qwen_7b",), ("qwen-7b", "qwen_32b")])
+def test_a_named_solver_that_no_row_has_is_an_error_that_names_those_there_are(solvers):
+    rows = pool_of([{"qwen-7b": [RIGHT]}, {"qwen-32b": [WRONG]}, None])
+    wrong = solvers[-1]
+    said = f"solver {wrong}, which no row has; .* of qwen-32b, qwen-7b; nearest: "
+    with pytest.raises(StageError, match=said + wrong.replace("_", "-")):
+        apply(DropSolved(solvers=solvers, unknown="keep"), rows)
+
+
+def test_rows_without_any_attempts_are_undecided_whoever_is_named():
+    rows = pool_of([None, {}])
+    assert apply(DropSolved(solvers=("a",), unknown="keep"), rows).dropped.is_empty()
 
 
 S, N = "solved", "no_verdict"

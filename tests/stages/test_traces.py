@@ -8,6 +8,7 @@ import pytest
 from s1data import pool
 from s1data.acting import act, with_places
 from s1data.engine import LocalEngine
+from s1data.graders import workers
 from s1data.models import joined, split
 from s1data.recipe import Pipeline
 from s1data.stages.trace_flaws import Trace, flaws_of
@@ -19,7 +20,8 @@ GOOD = ("She starts with 7 and gives 3 away, so 4 are left.", "The answer is 4."
 
 def found(thinking=GOOD[0], answer=GOOD[1], question=QUESTION, finish=None, kind="raw", tokens=9):
     trace = Trace(question, thinking, answer, kind, finish, tokens, estimated=False)
-    return {flaw for flaw, _ in flaws_of(trace, max_tokens=100)}
+    with workers.Workers(1) as pool_:
+        return {flaw for flaw, _ in flaws_of(trace, 100, pool_)}
 
 
 def test_a_sound_trace_has_no_flaw():
@@ -81,6 +83,121 @@ def test_each_flaw(flaw, given):
 )
 def test_no_flaw(flaw, given):
     assert flaw not in found(**given)
+
+
+STEP = "Step {}: let me go over the sum of the apples once more."
+PARAGRAPH = """She had seven apples to begin with, and three of them went to her friend in the
+afternoon, so that the number of apples which are left with her is found by taking three away."""
+REFRAIN = "Roll on, roll on, you river wide\n"
+STANZAS = (
+    "The {} left at dawn with all its load of tin,\nand nobody could tell us where it had been,\n"
+)
+CHECK = "if n % {} == 0:\n    print('found', {})\n    return False\n"
+THINGS = ("ferry", "barge", "steamer", "tug", "raft", "yacht", "dinghy")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(STEP.format(n) for n in range(1, 30)),
+        "\n\n".join(STEP.format(n) for n in range(1, 30)),
+        " ".join(STEP.format(n) for n in range(1, 30)),
+        f"{GOOD[0]}\n\n" + "\n".join(STEP.format(n) for n in range(9, 16)),
+        "\n\n".join((PARAGRAPH, GOOD[0], PARAGRAPH, "Is that so?", PARAGRAPH)),
+        "\n".join(f"Wait, is it {n} or 4? I had better count them again." for n in [3] * 9),
+    ],
+)
+def test_copies_that_only_count_up_and_whole_paragraphs_are_repeated(text):
+    assert "repeated" in found(thinking=text)
+    assert "repeated" in found(answer=text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(STANZAS.format(thing) + REFRAIN for thing in THINGS),
+        "\n\n".join(STANZAS.format(thing) + REFRAIN * 2 for thing in THINGS),
+        "def sound(n):\n" + "".join(CHECK.format(n, n * n) for n in range(2, 12)),
+        "```python\n" + "    return False\n" * 8 + "```\nIt is false.",
+        "\n".join(f"f({n}) = {n * n}, which is {n} times {n} of course" for n in range(1, 30)),
+        "\n".join(f"Taking {n} from {n + 7} leaves 7 in the basket" for n in range(1, 30)),
+        "\n\n".join((PARAGRAPH, GOOD[0], PARAGRAPH)),
+    ],
+)
+def test_refrains_code_and_work_with_numbers_are_not(text):
+    assert "repeated" not in found(thinking=text)
+    assert "repeated" not in found(answer=text)
+
+
+def test_a_chorus_that_was_asked_for_may_come_three_times():
+    chorus = f"{PARAGRAPH}\n\n"
+    song = "".join(STANZAS.format(thing) + "\n" + chorus for thing in THINGS[:4])
+    assert "repeated" not in found(answer=song, question="Write a song about seven apples.")
+    assert "repeated" in found(answer=song)
+
+
+@pytest.mark.parametrize(
+    ("thought", "said"),
+    [
+        ("\\frac{1}{2}", "\\frac{1}{3}"),
+        ("1/2", "1/3"),
+        ("500", "5"),
+        ("1234", "12345"),
+        ("x+1", "x-1"),
+        ("(1, 2)", "(2, 1)"),
+        ("12", "-12"),
+        ("B", "D"),
+        ("Yes", "No"),
+    ],
+)
+def test_answers_that_graders_tell_apart_differ(thought, said):
+    trace = {"thinking": f"So I get \\boxed{{{thought}}}.", "answer": f"It is \\boxed{{{said}}}."}
+    assert "answers_differ" in found(**trace)
+
+
+@pytest.mark.parametrize(
+    ("thought", "said"),
+    [
+        ("0.5", "\\frac12"),
+        ("50\\%", "0.5"),
+        ("3.14159", "3.14"),
+        ("3.14", "3.14159"),
+        ("1,234", "1234"),
+        ("x+1", "1+x"),
+        ("2x-4", "2(x-2)"),
+        ("(B)", "B"),
+        ("5 cents", "0.05"),
+        ("a pane", "a window"),
+    ],
+)
+def test_answers_that_are_one_or_that_nobody_compares_do_not_differ(thought, said):
+    trace = {"thinking": f"So I get \\boxed{{{thought}}}.", "answer": f"It is \\boxed{{{said}}}."}
+    assert "answers_differ" not in found(**trace)
+
+
+TABLE = "| x | y | se |\n|---|---|---|\n" + "".join(f"| {n} | y | es |\n" for n in range(30))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TABLE,
+        TABLE.replace("| ", " | ").replace("|\n", "\n"),
+        "x y z y x y z e y o a " * 9,
+        " and ".join(["$a \\le b$", "c \\le d \\le e"] * 9),
+    ],
+)
+def test_tables_and_formulae_are_in_no_language(text):
+    asked = f"{QUESTION} Say how the number of the apples that are left is found from the others."
+    assert "other_language" not in found(answer=f"The answer is 4.\n\n{text}", question=asked)
+
+
+def test_a_reply_in_another_language_is_still_told():
+    reply = """Ana tiene siete manzanas y da tres a un amigo, por lo que el número de las manzanas
+    que le quedan es cuatro. Como se ve en la cuenta, la respuesta es cuatro y no hay otra."""
+    asked = f"{QUESTION} Say how the number of the apples that are left is found from the others."
+    assert "other_language" in found(answer=reply, question=asked)
+    assert "other_language" in found(answer=f"{reply}\n\n{TABLE}", question=asked)
 
 
 def test_a_stored_text_comes_apart_as_it_went_in():
