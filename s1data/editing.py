@@ -28,8 +28,10 @@ SCHEMA: Final = {
     "date": pl.String(),
     "out": pl.String(),
     "came_in": pl.String(),
+    "note": pl.String(),
 }
-"""One line for each edit: as written, and the ids of the row that left and of the one that came."""
+"""One line for each row moved, or for an edit that moved none: the edit as written, the ids of the
+row that left and of the one that came, and what did not go as it is written."""
 Places = npt.NDArray[np.intp]
 
 
@@ -80,26 +82,48 @@ class _Table:
     def apply(self, edit: Edit) -> None:
         here = np.flatnonzero(self._ids == edit.id).tolist()
         mine = [row for row in here if row in self.chosen]
-        out = came = None
         if edit.action == "pin":
-            if not here:
-                raise StageError(_asked(edit, "a row that reaches the selector", "none by that id"))
-            self._kept.update(mine or here[:1])
-            if not mine:
-                out, came = self._giving_way(here[0], edit), here[0]
-        elif mine:
-            out = mine[0]
-            partner = self._partner(edit) if edit.with_ else None
-            self.waiting = [row for row in self.waiting if row not in here]
-            came = self._next(out, edit) if partner is None else self._fits(out, partner, edit)
-            self._kept.update([] if partner is None else [partner])
-        else:
-            self.waiting = [row for row in self.waiting if row not in here]
-        if out is not None and came is not None:
+            self._pin(edit, here, mine)
+            return
+        self.waiting = [row for row in self.waiting if row not in here]
+        if not mine:
+            why = {"action": edit.action, "reason": edit.reason, "date": edit.date}
+            self.notes.update((row, ("kept_out_by_edit", why)) for row in here)
+            none = "no row by that id reaches the selector: check the id"
+            left = "the row was not chosen, and will not step in"
+            self._moved(edit, None, None, f"it moved nothing: {left if here else none}")
+        # Rows of one question are one erratum's, however many of them are in the set.
+        partner = self._partner(edit) if mine and edit.with_ else None
+        for out in mine:
+            came, note = partner, None
+            if came is None or came in self.chosen:
+                came = self._next(out, edit)
+            elif not self._within(out, np.array([came])).all():
+                raise StageError(_asked(edit, "a swap within the quota", self._against(out, came)))
+            if partner not in (None, came):
+                note = f"{edit.with_} is in the set already, so the next row, {self._ids[came]}, "
+                note += "took the place"
             self._swap(out, came, edit)
+            self._moved(edit, out, came, note)
+        self._kept.update([] if partner is None else [partner])
+
+    def _pin(self, edit: Edit, here: list[int], mine: list[int]) -> None:
+        if not here:
+            raise StageError(_asked(edit, "a row that reaches the selector", "none by that id"))
+        self._kept.update(mine or here[:1])
+        if mine:
+            self._moved(edit, None, None, "it moved nothing: the row is chosen already, and stays")
+            return
+        out = self._giving_way(here[0], edit)
+        self._swap(out, here[0], edit)
+        self._moved(edit, out, here[0])
+
+    def _moved(
+        self, edit: Edit, out: int | None, came: int | None, note: str | None = None
+    ) -> None:
         moved = {"out": out, "came_in": came}
         said = {name: None if row is None else str(self._ids[row]) for name, row in moved.items()}
-        self.lines.append({"with": None} | edit.written() | said)
+        self.lines.append({"with": None} | edit.written() | said | {"note": note})
 
     def _swap(self, out: int, came: int, edit: Edit) -> None:
         why = {"action": edit.action, "reason": edit.reason, "date": edit.date}
@@ -112,18 +136,13 @@ class _Table:
         if left == "gave_way_to_edit":
             self.waiting.insert(0, out)
 
-    def _partner(self, edit: Edit) -> int | None:
-        """The row that a swap names; None if it is in the set already: then the next steps in."""
+    def _partner(self, edit: Edit) -> int:
+        """The row that a swap names: the one in the set, if one is."""
         there = np.flatnonzero(self._ids == edit.with_).tolist()
         if not there:
             wanted = f"a row {edit.with_} that reaches the selector"
             raise StageError(_asked(edit, wanted, "none by that id"))
-        return None if any(row in self.chosen for row in there) else int(there[0])
-
-    def _fits(self, out: int, came: int, edit: Edit) -> int:
-        if not self._within(out, np.array([came])).all():
-            raise StageError(_asked(edit, "a swap within the quota", self._against(out, came)))
-        return came
+        return int(next((row for row in there if row in self.chosen), there[0]))
 
     def _next(self, out: int, edit: Edit) -> int:
         waiting = np.array(self.waiting, dtype=np.intp)

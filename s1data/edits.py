@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from s1data.frozen import Frozen
+
+REASONS: Final[Mapping[str, str]] = {
+    "dropped_by_edit": "An edit of {edit[date]} drops it: {edit[reason]}. {edit[other]} is in "
+    "its place.",
+    "gave_way_to_edit": "An edit of {edit[date]} has {edit[other]} in its place: {edit[reason]}.",
+    "kept_out_by_edit": "An edit of {edit[date]} keeps it out: {edit[reason]}. It was not chosen "
+    "anyway.",
+}
+"""What edits do to rows that a selector could choose, whatever the selector."""
 
 
 class Edit(Frozen):
@@ -51,3 +61,22 @@ class Edit(Frozen):
         """The edit as a recipe says it."""
         plain: dict[str, str] = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         return plain
+
+
+def contradictions(edits: Sequence[Edit]) -> Iterator[tuple[int, str]]:
+    """Edits, by their place, that an earlier one speaks against."""
+    about: dict[str, Edit] = {}
+    brings: dict[str, Edit] = {}
+    for place, edit in enumerate(edits):
+        if edit.id in about:
+            wanted = "wanted every name once; leave the older one out"
+            yield place, f"the name {edit.id} stands twice; {wanted}"
+        partner = edit.with_ or ""
+        if other := brings.get(partner) or about.get(partner):
+            does = "brings in" if other.with_ == partner else "is about"
+            got = f"got {partner}, which the edit {other.action} {other.id} {does}"
+            wanted = f"edit swap {edit.id}: wanted as `with` a row of no earlier edit"
+            yield place, f"{wanted}, {got}; name another, or leave one out"
+        about.setdefault(edit.id, edit)
+        if partner:
+            brings.setdefault(partner, edit)

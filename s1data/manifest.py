@@ -91,13 +91,13 @@ def build(
 def expected(
     pipeline: Pipeline, records: Sequence[Mapping[str, Any]]
 ) -> dict[str, dict[str, dict[str, int]]]:
-    """By who published it and stage: rows ``expected`` after the stage, and rows ``found``."""
+    """By who published it and stage, in the order of stages: rows ``expected`` after, ``found``."""
     found = {record["label"]: int(record["rows_out"]) for record in records}
     return {
         who: {
-            label: {"expected": count, "found": found[label]}
-            for label, count in counts
-            if label in found
+            label: {"expected": dict(counts)[label], "found": rows}
+            for label, rows in found.items()
+            if label in dict(counts)
         }
         for who, counts in pipeline.expected
     }

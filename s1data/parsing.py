@@ -49,11 +49,27 @@ class _Problems(list[str]):
         # Beside fields and indices a location names the branch of a union or the place in sorted
         # pairs; those are ours, not the reader's. What stands in the text is the reader's.
         kept: yamltext.Path = ()
-        for part in detail["loc"]:
+        left = list(detail["loc"])
+        while left:
+            part = left.pop(0)
+            here = _at(self.document.value, (*path, *kept))
+            if isinstance(part, int) and isinstance(here, dict) and left[:1] in ([0], [1]):
+                names = sorted(here, key=str)
+                part = names[part] if part < len(names) else part
+                left.pop(0)
             mine = not kept and part in _names(model)
             if mine or (*path, *kept, part) in self.document.places:
                 kept = (*kept, part)
+            elif isinstance(here, dict) and left[1:2] in ([0], [1]):
+                break  # a mapping that the reader need not write: its places are none of the text's
         return kept or tuple(p for p in detail["loc"][:1] if not str(p).startswith("function-"))
+
+
+def _at(value: Any, path: yamltext.Path) -> Any:  # noqa: ANN401
+    for part in path:
+        there = part in value if isinstance(value, dict) else isinstance(value, list)
+        value = value[part] if there else None
+    return value
 
 
 def _names(model: type[Frozen]) -> set[str]:
@@ -218,6 +234,8 @@ def said(detail: Any, inner: Sequence[Any], model: type[Frozen]) -> str:  # noqa
     wanted = _WANTED.get(kind, detail["msg"].removeprefix("Input should be "))
     got = "nothing" if detail["type"] == "missing" else _short(detail["input"])
     text = f"field {field}: wanted {wanted.format(**context)}, got {got}"
+    if kind == "string_type" and isinstance(detail["input"], int | float):
+        text += ", which YAML reads as no text; put it in quotes"
     if detail["type"] == "literal_error" and isinstance(detail["input"], str):
         text += nearest(detail["input"], re.findall(r"'([^']*)'", str(context["expected"])))
     return text

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_validator
 
 from s1data import digest, published, yamltext
-from s1data.edits import Edit
+from s1data.edits import Edit, contradictions
 from s1data.errors import RecipeError, nearest
 from s1data.frozen import Frozen, Pairs
 from s1data.models import ModelSpec
@@ -249,7 +249,7 @@ def misfits(pipeline: Pipeline) -> Iterator[tuple[yamltext.Path, str]]:
     for i, label in enumerate(labels):
         if label in RESERVED_LABELS:
             yield ("stages", i), f"the label {label} is the reading's own; give another with `as:`"
-    yield from _doubles("edits", [edit.id for edit in pipeline.edits], "; leave the older one out")
+    yield from ((("edits", place), text) for place, text in contradictions(pipeline.edits))
     if pipeline.edits and not any(isinstance(s, Selector) for s in pipeline.stages):
         yield ("edits",), "edits: they change what a selector chose; wanted one, got none"
     yield from _counted_nowhere(pipeline, labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,11 +11,13 @@ import polars as pl
 
 from s1data.digest import canonical_json
 from s1data.editing import SCHEMA, Edited, edited
-from s1data.edits import Edit
+from s1data.edits import REASONS, Edit
 from s1data.errors import StageError
 from s1data.outcomes import VERDICT_COLUMNS, Outcome, evidence_json
 from s1data.reserving import selection
 from s1data.stage import Engine, Selector, Table
+
+log = logging.getLogger(__name__)
 
 
 def select(
@@ -72,24 +75,33 @@ def _edited(
     stage: Selector, keys: pl.DataFrame, ranks: pl.DataFrame, edits: Sequence[Edit]
 ) -> Edited:
     try:
-        return edited(keys["id"], ranks, stage.limits(keys), edits, stage.n)
+        done = edited(keys["id"], ranks, stage.limits(keys), edits, stage.n)
     except StageError as error:
         raise StageError(f"stage {stage.label}: {error}") from error
+    for line in done.lines:
+        if line["note"] is not None:
+            where = (stage.label, line["action"], line["id"])
+            log.warning("stage %s: edit %s %s: %s", *where, line["note"])
+    return done
 
 
 def _with_edits(
     keys: pl.DataFrame, whole: pl.DataFrame, done: Edited
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Every row's line with what edits did to it, and what each edit moved.
+
+    A row that stays out is told how many edits bring rows in: a larger n has to make up for them.
+    """
+    brings = sum(line["action"] != "drop" for line in done.lines)
     places = keys["row"].to_list()
     notes = {places[at]: note for at, note in done.notes.items()}
     lines = []
     for row, rank, reason, evidence in whole.iter_rows():
         left, edit = notes.get(row, (reason, None))
-        said = (
-            evidence
-            if edit is None
-            else canonical_json(json.loads(evidence or "{}") | {"edit": edit})
-        )
+        more = {} if edit is None else {"edit": edit}
+        if brings and left is not None and left not in REASONS:
+            more["brought_in"] = brings
+        said = canonical_json(json.loads(evidence or "{}") | more) if more else evidence
         lines.append((row, rank, left, said))
     changed = pl.DataFrame(lines, schema=whole.schema, orient="row")
     return changed, pl.DataFrame(done.lines, schema=SCHEMA)

@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 import polars as pl
 from pydantic import ConfigDict, Field
 
-from s1data import pool
+from s1data import edits, pool
 from s1data.frozen import Frozen
 from s1data.models import Request, TraceKind
 from s1data.protocols import Engine, Known, Limited, Table, Vectors
@@ -300,13 +300,8 @@ class GlobalEnricher(Global, _Adds):
 class Selector(Global, _Drops):
     """Puts the rows in an order and keeps the first ``n``; says why for every row."""
 
-    edit_reasons: ClassVar[Mapping[str, str]] = {
-        "dropped_by_edit": "An edit of {edit[date]} drops it: {edit[reason]}. {edit[other]} is in "
-        "its place.",
-        "gave_way_to_edit": "An edit of {edit[date]} has {edit[other]} in its place: "
-        "{edit[reason]}.",
-    }
-    """What a recipe's edits do to chosen rows, whatever the selector; see `s1data.editing`."""
+    edit_reasons: ClassVar[Mapping[str, str]] = edits.REASONS
+    """What a recipe's edits do to rows, whatever the selector; see `s1data.editing`."""
 
     n: int = Field(gt=0, lt=2**32, description="How many rows to keep.")
     reserve: int = Field(
@@ -347,8 +342,8 @@ class Selector(Global, _Drops):
     def keeps_if(self, evidence: Evidence) -> dict[str, Any] | None:
         if evidence.reason in self.edit_reasons:
             return None
-        rank = evidence.values.get("rank")
-        return None if rank is None else {"n": rank}
+        rank, more = evidence.values.get("rank"), evidence.values.get("brought_in") or 0
+        return None if rank is None else {"n": rank + more}
 
 
 AnyDropper: TypeAlias = Filter | GlobalFilter | Selector

@@ -12,6 +12,7 @@ from s1data.acting import act
 from s1data.edits import Edit
 from s1data.engine import LocalEngine
 from s1data.recipe import Pipeline
+from s1data.stage import Evidence
 from s1data.stages import get
 from tests import pools
 from tests.stages.test_quotas import EVERY, home, pool  # noqa: F401 - a fixture
@@ -19,6 +20,8 @@ from tests.stages.test_quotas import EVERY, home, pool  # noqa: F401 - a fixture
 QUOTA = {"source": {"maths": 9}, "domain": {"others": {"max": 8}}}
 DAY = "2026-11-24"
 TWICE = "{id: 0123456789abcdef, action: drop, reason: r, date: 2026-11-24}"
+
+SWAP = "{id: '1111111111111111', action: swap, with: 0123456789abcdef, reason: r, date: 2026-11-24}"
 
 
 def edit(action, id_, **more):
@@ -99,6 +102,75 @@ def test_the_row_that_steps_in_is_the_next_in_the_order(choose):
     assert ids(again) == {*order[:3], *order[5:26], order[27]}
 
 
+def test_an_edit_that_does_not_go_as_written_is_told_and_recorded(choose, caplog):
+    before = choose("keep_longest")
+    order = before.ranks.sort("rank").join(pool(), on="row", maintain_order="left")["id"].to_list()
+    edits = [
+        edit("drop", "0" * 16),
+        edit("drop", order[40]),
+        edit("pin", order[1]),
+        edit("swap", order[2], **{"with": order[3]}),
+        edit("swap", order[41], **{"with": order[50]}),
+        edit("drop", order[0]),
+    ]
+    after = choose("keep_longest", edits)
+    said = [
+        "it moved nothing: no row by that id reaches the selector: check the id",
+        "it moved nothing: the row was not chosen, and will not step in",
+        "it moved nothing: the row is chosen already, and stays",
+        f"{order[3]} is in the set already, so the next row, {order[25]}, took the place",
+        "it moved nothing: the row was not chosen, and will not step in",
+        None,
+    ]
+    assert after.edits["note"].to_list() == said
+    told = [record.getMessage() for record in caplog.records]
+    assert told == [
+        f"stage keep_longest: edit {one.action} {one.id}: {note}"
+        for one, note in zip(edits, said, strict=True)
+        if note is not None
+    ]
+    assert ids(after) == {order[1], *order[3:25], order[25], order[26]}
+    # The partner was asked for by name, so it does not give way to a row that is pinned later.
+    pins = [edit("pin", i) for i in order[60:82]]
+    assert order[3] in ids(choose("keep_longest", [edits[3], *pins]))
+
+
+def test_a_question_that_is_in_the_set_twice_leaves_it_twice(choose):
+    rows = pool().with_columns(id=pl.when(pl.col("row") == 7).then(pl.lit(pool()["id"][3])).otherwise("id"))  # fmt: skip
+    engine = LocalEngine(read={}.__getitem__, vectors_home="unused")
+    stage = get("keep_longest").model_validate({"n": 119, "length_from": "tokens"})
+    out = act(stage, rows.head(120), engine, edits=[])
+    wrong = rows["id"][3]
+    assert out.kept.filter(id=wrong).height == 2
+    stage = stage.model_copy(update={"n": 110})
+    after = act(stage, rows, engine, edits=[edit("drop", wrong)])
+    assert wrong not in set(after.kept["id"])
+    assert after.kept.height == 110
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("quota", [{}, {"source": {"maths": 9}}], ids=["free", "under a quota"])
+def test_what_would_keep_a_row_is_true_beside_edits(choose, name, quota):
+    before = choose(name, quota=quota)
+    inside, outside = sorted(ids(before)), sorted(set(pool()["id"]) - ids(before))
+    edits = [edit("drop", outside[0]), *(edit("pin", i) for i in outside[1:4])]
+    edits += [edit("drop", inside[0])]
+    after = choose(name, edits, quota=quota)
+    stage = get(name).model_validate(EVERY[name] | {"n": 25, "quota": quota})
+    by_row = dict(pool().select("row", "id").iter_rows())
+    tried = 0
+    for row, reason, evidence in after.dropped.sort("row").select("row", "reason", "evidence").iter_rows():  # fmt: skip
+        given = dict.fromkeys(stage.evidence) | json.loads(evidence)
+        change = stage.keeps_if(Evidence(reason, given))
+        if by_row[row] in (outside[0], inside[0]):
+            assert change is None
+            assert "An edit of" in stage.in_words(Evidence(reason, given))
+        elif change is not None and tried < 8:
+            tried += 1
+            assert by_row[row] in ids(choose(name, edits, **({"quota": quota} | change)))
+    assert tried or name in ("keep_kcenter", "keep_facility_location")
+
+
 @pytest.mark.parametrize(
     ("made", "quota", "says"),
     [
@@ -140,6 +212,15 @@ def test_what_no_swap_can_do_is_an_error_that_says_why(choose, made, quota, says
         ("[{id: 0123456789abcdef, action: swap, reason: r, date: 2026-11-24}]", "swap wants another"),
         ("[{id: 0123456789abcdef, action: drop, date: 2026-11-24}]", "field reason"),
         (f"[{TWICE}, {TWICE}]", "the name 0123456789abcdef stands twice"),
+        (
+            f"[{SWAP.replace(chr(39), '')}]",
+            "field id: wanted text, got 1111111111111111, which YAML reads as no text; put it in quo",
+        ),
+        (f"[{TWICE}, {SWAP}]", "of no earlier edit, got 0123456789abcdef, which the edit drop .* is"),
+        (
+            f"[{SWAP}, {SWAP.replace('1111', '2222')}]",
+            "edit swap 2222.*, got 0123456789abcdef, which the edit swap 1111.* brings in",
+        ),
         ("{}", "wanted a list"),
     ],
 )  # fmt: skip

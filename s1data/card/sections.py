@@ -82,7 +82,7 @@ def _errata(facts: Facts) -> Iterator[str]:
             code(edit["date"]),
             code(edit["id"]),
             code(edit["action"]),
-            inline(edit["reason"], 400),
+            inline("; ".join(filter(None, (edit["reason"], edit.get("note")))), 600),
             *(code(edit[name]) if edit.get(name) else "none" for name in ("out", "came_in")),
         )
         for edit in edits

@@ -27,6 +27,7 @@ from pydantic import Field
 from s1data.embedding import Matrix
 from s1data.errors import StageError
 from s1data.stage import Engine
+from s1data.stages import growing
 from s1data.stages.allowance import Allowance
 from s1data.stages.greedy import Gains, Rows, greedily
 from s1data.stages.ordering import CHOSEN_BEFORE, QUOTA_FULL, Line, Ordering
@@ -81,7 +82,7 @@ class _Covering(Ordering):
 
     def _line(self, keys: pl.DataFrame, engine: Engine, limits: Sequence[Limits]) -> Line:
         able, vectors = self._able(keys, engine)
-        first = np.flatnonzero(keys.get_column("preselected").to_numpy())
+        first = growing.leading(keys, np.arange(keys.height))
         n = self.n if limits else self.n + AHEAD
         allowance = self.allowance(limits, np.union1d(able, first), keys.height, n)
         chosen: list[int] = [row for row in first.tolist() if allowance.take(row)]
@@ -151,10 +152,9 @@ class _Covering(Ordering):
         nearest: Rows,
         similarity: Numbers,
     ) -> pl.DataFrame:
-        rows = keys.height
-        near = np.full(rows, -1)
+        near = np.full(keys.height, -1)
         near[able] = nearest if len(nearest) else -1
-        close = np.full(rows, np.nan)
+        close = np.full(keys.height, np.nan)
         close[able] = similarity
         # A chosen row is nearest to itself, which says nothing.
         near[chosen] = -1

@@ -22,7 +22,7 @@ from pydantic import Field
 
 from s1data.frozen import Pairs
 from s1data.stage import Engine, Evidence, Problem, Selector
-from s1data.stages import lengths, preselection, quotas
+from s1data.stages import growing, lengths, preselection, quotas
 from s1data.stages.allowance import Allowance
 from s1data.stages.preselection import Preselect
 from s1data.stages.quotas import Limits, Quota
@@ -133,7 +133,7 @@ class Ordering(Selector):
     def ranks(self, keys: pl.DataFrame, engine: Engine) -> pl.DataFrame:
         keys = keys.with_columns(preselection.preselected(self.preselect, keys, engine))
         limits = self.limits(keys)
-        line = self.line(keys, engine, limits)
+        line = growing.line(self, keys, engine, limits)
         place = _places(line.order, keys.height) if limits and line.order is not None else None
         ranked = line.keys.with_columns(
             _places(np.concatenate([line.chosen, line.beyond]), keys.height).alias("rank"),
@@ -154,13 +154,10 @@ class Ordering(Selector):
     def line(self, keys: pl.DataFrame, engine: Engine, limits: Sequence[Limits]) -> Line:
         """Takes rows along the order."""
         order, keys = self.order(keys, engine)
-        first = keys.get_column("preselected").to_numpy()
-        if first.any():
-            places = np.full(keys.height, len(order))
-            places[order] = np.arange(len(order))
-            leading = np.flatnonzero(first)
-            leading = leading[np.argsort(places[leading], kind="stable")]
-            order = np.concatenate([leading, order[~first[order]]])
+        places = np.full(keys.height, len(order))
+        places[order] = np.arange(len(order))
+        leading = growing.leading(keys, places)
+        order = np.concatenate([leading, order[~np.isin(order, leading)]])
         if not limits:
             return Line(keys, order[: self.n], order[self.n :], order[self.n :], order)
         allowance = self.allowance(limits, order, keys.height, self.n)
@@ -220,10 +217,13 @@ class Ordering(Selector):
 
     def keeps_if(self, evidence: Evidence) -> dict[str, Any] | None:
         change = super().keeps_if(evidence)
-        place = evidence.values.get("in_order")
-        if change is not None or place is None or evidence.reason in self.edit_reasons:
+        place, more = evidence.values.get("in_order"), evidence.values.get("brought_in") or 0
+        if evidence.reason in self.edit_reasons or place is None:
             return change
-        return {"quota": {}} | ({"n": place} if place > self.n else {})
+        if change is not None and not more:
+            return change
+        # Which row a quota lets give way to one that an edit brings in is not known from here.
+        return {"quota": {}} | ({"n": place + more} if place + more > self.n else {})
 
     def in_words(self, evidence: Evidence) -> str:
         if evidence.reason in self.edit_reasons:

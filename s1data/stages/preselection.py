@@ -1,7 +1,7 @@
 """Rows that any selector chooses first: those that meet a rule, or that an earlier set holds.
 
 They are chosen before all others and count for every quota; where a quota is full they are passed
-over like any row.
+over like any row, but for those of an earlier set (`s1data.stages.growing`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Preselect(Frozen):
     in_input: str | None = Field(
         default=None,
         min_length=1,
-        description="Named input with a column `id` that has the row's: an earlier set, to grow.",
+        description="Named input with a column `id` that has the row's: an earlier set, to grow. "
+        "Without other conditions all of its rows are kept, or the run stops.",
     )
 
     @model_validator(mode="after")
@@ -53,6 +54,12 @@ class Preselect(Frozen):
             )
             raise ValueError(msg)
         return self
+
+    @property
+    def conditional(self) -> bool:
+        """Whether there is a condition beside `in_input`."""
+        beside = {"in_input", "length_from"}
+        return bool(self.model_dump(exclude_defaults=True, exclude=beside))
 
     def names(self) -> tuple[str, ...]:
         """Columns that the conditions read, but for the selector's own length."""

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from s1data.frozen import Frozen, Pairs
 from s1data.stage import Problem
@@ -35,6 +35,14 @@ class Bound(Frozen):
     share: float | None = Field(
         default=None, gt=0, le=1, description="This share of n, rounded down or up."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, given: object) -> object:
+        if isinstance(given, Mapping) and (strange := given.keys() - cls.model_fields.keys()):
+            msg = f"min, max or share is wanted, got {', '.join(sorted(map(str, strange)))}"
+            raise ValueError(msg)
+        return given
 
     @model_validator(mode="after")
     def _bounds(self) -> Bound:
@@ -55,6 +63,17 @@ class Bound(Frozen):
         return self.min or 0, NO_LIMIT if self.max is None else self.max
 
 
+def _number_or_bound(given: object) -> str:
+    return "bound" if isinstance(given, Mapping | Bound) else "number"
+
+
+Rows = Annotated[
+    Annotated[int, Field(ge=0), Tag("number")] | Annotated[Bound, Tag("bound")],
+    Discriminator(_number_or_bound),
+]
+"""A number of rows, or bounds: told apart first, so that an error speaks of what was meant."""
+
+
 class Quota(Frozen):
     """How many rows of each group of one column; a row without a value is of no group.
 
@@ -62,9 +81,7 @@ class Quota(Frozen):
     number alone is both min and max.
     """
 
-    groups: Pairs[Annotated[int, Field(ge=0)] | Bound] = Field(
-        default=(), description="By value, or by name of a band."
-    )
+    groups: Pairs[Rows] = Field(default=(), description="By value, or by name of a band.")
     others: Bound | None = Field(
         default=None, description="For each group that is there and not named."
     )

@@ -112,6 +112,8 @@ def test_a_run_prints_expected_against_found_and_where_the_two_sources_differ(tm
     assert "notebook and paper differ by 26 after drop_malformed" in done.output
     assert "notebook and paper differ by 21 after drop_solved" in done.output
     assert "after keep" not in done.output
+    told = [line.split()[1] for line in done.output.splitlines() if line.startswith("notebook: ")]
+    assert told == ["read", "drop_incomplete", "drop_malformed", "drop_solved", "keep"]
 
 
 def test_the_replay_is_s1s_notebook_step_by_step(tmp_path):

@@ -10,13 +10,15 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from s1data import StageError
+from s1data import RecipeError, StageError
 from s1data.acting import act
 from s1data.embedding import keys_of
 from s1data.engine import LocalEngine
+from s1data.recipe import Pipeline
 from s1data.stage import Evidence
 from s1data.stages import get
 from s1data.stages.quotas import Quota
+from tests import pools
 
 ENCODER = "0123456789abcdef"
 EVERY = {
@@ -189,6 +191,52 @@ def test_a_set_grows_from_an_earlier_one_even_where_quotas_would_not_nest(choose
 
 
 @pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize(
+    ("n", "quota", "left_out", "says"),
+    [
+        (30, {}, 2, r"wanted its 15 rows among those that reach the selector, got 13: [0-9a-f]{16}, "),
+        (14, {}, 0, "wanted its 15 rows kept, got n: 14"),
+        (
+            30,
+            {"domain": {"a": {"max": 1}}},
+            0,
+            r"kept, got room for \d+, without [0-9a-f]{16}.*: domain a has \d of them, at most 1",
+        ),
+        (
+            16,
+            {"half": {"late": {"min": 5}}},
+            0,
+            "15 of them and the 5 that minimums of half want besides are 20 of n: 16",
+        ),
+    ],
+    ids=["missing", "n", "most", "least"],
+)  # fmt: skip
+def test_a_first_set_that_cannot_be_kept_whole_is_refused_with_the_arithmetic(
+    choose, name, n, quota, left_out, says
+):
+    rows = pool().with_columns(
+        half=pl.when(pl.col("row") < 60).then(pl.lit("early")).otherwise(pl.lit("late"))
+    )
+    first = rows.filter(half="early").head(12).vstack(rows.filter(half="early", domain="a").tail(3))
+    assert first["id"].n_unique() == 15
+    rows = rows.join(first.head(left_out), on="row", how="anti")
+    grow = {"preselect": [{"right": "right"}, {"in_input": "first"}], "quota": quota}
+    with pytest.raises(StageError, match=f"stage {name}: preselect in_input first: .*{says}"):
+        choose(name, n, rows, inputs={"first": first.select("id")}, **grow)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_first_set_is_kept_before_rows_that_other_rules_preselect(choose, name):
+    first = pool().filter(~pl.col("right")).head(12)
+    rules = [{"right": "right"}, {"in_input": "first"}]
+    out = choose(name, 14, inputs={"first": first.select("id")}, preselect=rules)
+    assert set(first["id"]) < set(out.kept["id"])
+    # With a condition beside it the rule picks from the input, and promises nothing of it.
+    some = [{"in_input": "first", "right": "right"}]
+    assert choose(name, 5, inputs={"first": first.select("id")}, preselect=some).kept.height == 5
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_preselected_rows_are_chosen_first_and_count_for_the_quota(choose, name):
     right = set(pool().filter("right")["id"])
     assert 8 < len(right) < 20
@@ -264,6 +312,22 @@ def test_rows_that_cannot_be_chosen_do_not_count_as_there(choose):
 def test_a_quota_that_says_nothing_sound_is_refused(written, says):
     with pytest.raises(ValidationError, match=says):
         get("keep_random").model_validate({"n": 3, "quota": {"source": written}})
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("{maths: {mn: 2}}", "field quota.source: min, max or share is wanted, got mn"),
+        ("{others: {mx: 2}}", "field quota.source.others: min, max or share is wanted, got mx"),
+        ("{maths: many}", "field quota.source: wanted a whole number, got 'many'"),
+        ("{maths: {min: 3, max: 2}}", "field quota.source: a max of at least the min is wanted"),
+        ("3", "field quota.source: wanted a mapping of fields, got 3"),
+    ],
+)
+def test_a_mistyped_quota_is_told_with_the_column_and_what_was_written(written, says):
+    text = f"{pools.RECIPE}  - keep_random: {{as: k, n: 3, quota: {{source: {written}}}}}\n"
+    with pytest.raises(RecipeError, match=rf"small.yaml:13:\d+: stage k: {says}"):
+        Pipeline.from_yaml(text, "small.yaml")
 
 
 def test_a_number_is_short_for_exactly_so_many():
