@@ -14,8 +14,8 @@ import polars as pl
 from s1data import apply
 from s1data.graders import cascade, workers
 from s1data.stages.attempts import AddRecordedAttempts
+from s1data.stages.doubtful import AddConsensus, AddDoubtfulGold
 from s1data.stages.grading import AddGrades
-from s1data.stages.unusable import AddConsensus, AddDoubtfulGold
 
 READ = Path(__file__).parents[1] / "tests" / "audit" / "doubtful_gold.csv"
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from s1data import pool
-from s1data.stages.unusable import AddQuestionFlaws
+from s1data.stages.question_flaws import AddQuestionFlaws
 
 pytestmark = pytest.mark.real
 HERE = Path(__file__).parent

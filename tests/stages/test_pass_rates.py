@@ -5,8 +5,10 @@ import pytest
 
 from s1data import apply, pool
 from s1data.errors import StageError
+from s1data.stages.doubtful import AddConsensus, AddDoubtfulGold
+from s1data.stages.families import family
 from s1data.stages.pass_rates import AddPassRates, DropOutside, DropOutsideCounts
-from s1data.stages.unusable import AddConsensus, AddDoubtfulGold, AddQuestionFlaws, family
+from s1data.stages.question_flaws import AddQuestionFlaws
 
 EMPTY = dict.fromkeys(f.name for f in pool.ATTEMPT.fields)
 
@@ -153,6 +155,41 @@ def test_a_vote_is_an_answer_however_it_is_written(said, votes):
         ("Look at the figure below. How long is it?", "4", "missing_part"),
         ("What does the passage above say?", "B", "missing_part"),
         ("A long text. " * 60 + "What does the passage above say?", "B", None),
+        ("See Figure 3. How long is the rope?", "4", "missing_part"),
+        ("The rope (Fig. 3.2) is cut in two. How long is a half?", "4", "missing_part"),
+        ("Refer to the figure. How long is the rope?", "4", "missing_part"),
+        ("Using Table 2, find the mean.", "4", "missing_part"),
+        ("Table 2 shows the prices. What does tea cost?", "4", "missing_part"),
+        ("Table 2: tea 4, milk 3. What does tea cost by Table 2?", "4", None),
+        ("Use Table 2 for tea. | x | y | z | 1 | 2 | 3 |", "4", None),
+        ("See the figure: [asy] draw((0,0)--(1,1)); [/asy]. How long is it?", "4", None),
+        ("Refer to the periodic table and find the mass of tin.", "119", None),
+        ("It rounds to 4 in figures (3 of them). What does it round to?", "4", None),
+        ("The eight sit at table 1 or table 2. Who sits with Al?", "Bo", None),
+        ("The previous problem had two ropes. How long are three?", "4", "missing_part"),
+        ("How long is the rope of the preceding example?", "4", "missing_part"),
+        ("In Example 5.6-4, find the mean.", "4", "missing_part"),
+        ("Use your answer to part (a) to find n.", "4", "missing_part"),
+        ("(a) A rope of 4 m. (b) How long are two of part (a)?", "8", None),
+        ("- Find n.\n- Find the double of what you have in part (a).", "8", None),
+        ("Part A. How long?", "8", None),
+        ("1. How long is it? 2. How wide is it?", "4", "several_questions"),
+        (
+            "A rope is cut.\n(1) How long is a half?\n(2) How long is a third?",
+            "4",
+            "several_questions",
+        ),
+        ("1. How long is it? 2. How wide is it? (A) 3, 4 (B) 4, 3", "B", None),
+        ("A scale of 1. What is it? Others have 2. What of these?", "4", None),
+        ("How long is the rope?", "Unknown", "no_real_answer"),
+        ("How long is the rope?", "None", "no_real_answer"),
+        ("How long is the rope?", "N/A", "no_real_answer"),
+        ("Which of these ropes is long?", "None", None),
+        ("Is it true, false or unknown that ropes are long?", "Unknown", None),
+        ("How many is 1 + 1? Answer: 2", "2", "answer_in_question"),
+        ("How many is 1 + 1? Ans. = $2$.", "2", "answer_in_question"),
+        ("How many is 1 + 1? Answer: 20 or so?", "2", None),
+        ("Are ropes long? Answer True or False.", "True", None),
     ],
 )
 def test_question_flaws(question, answer, flaw):
