@@ -31,6 +31,8 @@ END: Final = "\ue001"
 RUN: Final = "\ue002"
 ARGUMENT: Final = "[0-9A-Za-zα-ωΑ-Ω∞]"
 """What TeX takes for an argument without braces."""
+BRACED: Final = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}"
+"""An argument in braces, with two levels of others in it."""
 ZERO_WIDTH: Final = (
     "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe0e\ufe0f\ufeff]"
 )
@@ -86,6 +88,23 @@ WRAPPERS: Final = (
 DELIMITER: Final = (
     r"\${1,2}|\\[()\[\]]|\\(?:begin|end)\{(?:math|displaymath|equation|align|gather)\*?\}"
 )
+ONES: Final = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+TEENS: Final = (
+    "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen",
+    "eighteen", "nineteen",
+)  # fmt: skip
+TENS: Final = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+NUMBER_WORDS: Final[Mapping[str, str]] = {
+    **{word: str(number) for number, word in enumerate((*ONES[1:], *TEENS), 2)},
+    **{word: str(10 * number) for number, word in enumerate(TENS, 2)},
+    **{
+        f"{tens}-{ones}": str(10 * ten + one)
+        for ten, tens in enumerate(TENS, 2)
+        for one, ones in enumerate(ONES, 1)
+    },
+}
+"""Numbers in words that stand for one number wherever they are. "One" is mostly a pronoun; "two
+hundred" and "twenty five" may be two numbers (two hundred-dollar bills), so they are no entries."""
 TIGHT: Final = "-+=<>^_{}()\\[\\]|/*&×·÷±≤≥≠≈≡∈→⇒⇔°"
 """Beside these a space says nothing. A comma is not among them: {1, 234} is not {1,234}."""
 SPACE: Final = "[\\s\x1c-\x1f]+"
@@ -126,6 +145,10 @@ class Normalisation(Frozen):
     case: bool = Field(
         default=False,
         description="Whether case is lost; it makes benzene (c1ccccc1) and cyclohexane one.",
+    )
+    number_words: bool = Field(
+        default=False,
+        description="Whether two to ninety-nine in words become digits: twenty-five is 25.",
     )
     white_space: bool = Field(
         default=True, description="Whether runs of white space become one space, none at the ends."
@@ -201,13 +224,17 @@ def _tight(text: pl.Expr) -> pl.Expr:
 def _latex_synonyms(text: pl.Expr) -> pl.Expr:
     commands = [f"\\{name}{END}" for name in SYNONYMS]
     marked = text.str.replace_all(r"\\([A-Za-z]+)\s*", f"\\${{1}}{END}")
+    second = rf"(\\(?:frac|binom){END}{BRACED})\s*({ARGUMENT}){END}?"
     return (
         marked.str.replace_many(commands, [f"{to}{END}" for to in SYNONYMS.values()])
         .str.replace_all(rf"\^\{{?\\circ{END}\}}?|\^\{{?°{END}?\}}?", "°")
         # TeX takes one token where there are no braces.
-        .str.replace_all(rf"\\frac{END}({ARGUMENT}){END}?\s*", f"\\frac{END}{{$1}}")
-        .str.replace_all(rf"(\\frac{END}\{{[^{{}}]*\}})\s*({ARGUMENT}){END}?", "${1}{$2}")
-        .str.replace_all(rf"\\sqrt{END}({ARGUMENT}){END}?", f"\\sqrt{END}{{$1}}")
+        .str.replace_all(rf"\\(frac|binom){END}({ARGUMENT}){END}?\s*", f"\\${{1}}{END}{{$2}}")
+        .str.replace_all(second, "${1}{$2}")
+        .str.replace_all(second, "${1}{$2}")  # a fraction in a fraction
+        .str.replace_all(
+            rf"\\sqrt{END}(\[[^\[\]]*\])?({ARGUMENT}){END}?", f"\\sqrt{END}${{1}}{{$2}}"
+        )
         .str.replace_all(
             rf"(^|[^_^}}{END}])\{{\\(rm|bf|it|sf|tt){END}([^{{}}\\]*)\}}", r"$1\math$2{$3}"
         )
@@ -222,7 +249,7 @@ def _latex_synonyms(text: pl.Expr) -> pl.Expr:
         .str.replace_all(rf"{RUN}\}}\^\{{{RUN}|{END}\}}_\{{{END}", "")
         .str.replace_all(f"[{RUN}{END}]", "")
         .str.replace_all(rf"{MARK}<fraction>([0-9]+)[/⁄]([0-9]+)", r"\frac{$1}{$2}")
-        .str.replace_all(r"([_^])([0-9]+|[A-Za-z])", "$1{$2}")
+        .str.replace_all(r"([_^])([0-9]+|[A-Za-zα-ωΑ-Ω∞])", "$1{$2}")
         .str.replace_all(r"\\([{}%$&#])", "$1")
     )
 
@@ -243,6 +270,19 @@ def _case(text: pl.Expr) -> pl.Expr:
     return text.str.to_uppercase().str.to_lowercase()  # both: ß is then ss, as SS is
 
 
+def _number_words(text: pl.Expr) -> pl.Expr:
+    tens, ones = "|".join(TENS), "|".join(ONES)
+    alone = "|".join((*ONES[1:], *TEENS, *TENS))
+    # Boundaries are those of ASCII, since others are slow; no command and no name has one inside.
+    words = rf"(?i)(^|[^\\0-9A-Za-z_])((?:{tens})-(?:{ones})|{alone})(?-u:\b)"
+    marked = text.str.replace_all(words, f"${{1}}{MARK}${{2}}{END}")
+    return marked.str.replace_many(
+        [f"{MARK}{word}{END}" for word in NUMBER_WORDS],
+        list(NUMBER_WORDS.values()),
+        ascii_case_insensitive=True,
+    )
+
+
 def _white_space(text: pl.Expr) -> pl.Expr:
     return text.str.replace_all(SPACE, " ").str.strip_chars(" ")
 
@@ -257,6 +297,7 @@ _STEPS: Final[tuple[tuple[str, Step], ...]] = (
     ("math_delimiters", _math_delimiters),
     ("latex_spacing", _tight),  # again: what stands beside a space is only known by now
     ("case", _case),
+    ("number_words", _number_words),
     ("white_space", _white_space),
 )
 _NOT_FOR_ASCII: Final = frozenset({"zero_width", "unicode"})

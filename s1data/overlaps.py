@@ -13,7 +13,7 @@ from typing import Final
 
 import polars as pl
 
-from s1data.stages import matching
+from s1data.stages import matches
 
 _ORDER: Final = ("method", "score", "run", "row", "benchmark", "item", "column")
 
@@ -36,7 +36,7 @@ class Overlaps:
 
     def counts(self) -> pl.DataFrame:
         """benchmark, method, items, rows, only_this_method: what was hit, how often."""
-        return matching.counted(self.lines)
+        return matches.counted(self.lines)
 
     def pairs(self) -> pl.DataFrame:
         """Every match of a row with an item, the most doubtful of each method first.

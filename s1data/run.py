@@ -148,11 +148,19 @@ class Run:
         """What each stage that holds rows against benchmarks found, by its label.
 
         Of a run that is not finished, what is there so far. The gate that stopped a run left
-        nothing. Rows that share words with an earlier source are no part of it.
+        nothing. Rows that share words with an earlier source are no part of it. RunError where a
+        file of theirs, or a stage of a finished run, is gone or not what was written.
         """
         done = self.checkpoints()
+        if self.finished and len(done) <= len(self.pipeline.stages):
+            label = ["read", *(stage.label for stage in self.pipeline.stages)][len(done)]
+            raise _not_as_written(self.path / "stages" / folder_name(len(done), label))
         kinds = {s.label: s for s in self.pipeline.stages if isinstance(s, HeldAgainst)}
-        found = {c.label: c.read("artefact") for c in done[1:] if c.label in kinds}
+        of = [c for c in done[1:] if c.label in kinds]
+        for checkpoint in [done[0], *of] if of else []:
+            if (name := checkpoint.damaged()) is not None:
+                raise _not_as_written(checkpoint.folder / name)
+        found = {c.label: c.read("artefact") for c in of}
         ids = done[0].read("rows", ["row", "id"]) if found else pl.DataFrame()
         return {
             label: Overlaps(lines.drop("id", strict=False).join(ids, on="row", how="left"))

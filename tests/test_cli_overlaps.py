@@ -116,6 +116,39 @@ def test_a_wrong_call_is_one_line(folder, arguments, says):
     assert says in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("damaged", "named"),
+    [
+        ("stages/*-noted/artefact.parquet", "artefact.parquet"),
+        ("stages/*-noted/items.parquet", "items.parquet"),
+        ("stages/*-noted/record.json", "-noted"),
+        ("stages/*-read/rows.parquet", "rows.parquet"),
+        ("stages/*-read/record.json", "-read"),
+        ("pipeline.yaml", "pipeline.yaml"),
+    ],
+)
+@pytest.mark.parametrize("how", ["gone", "cut", "other"])
+def test_of_a_damaged_run_one_line_says_which_file(folder, tmp_path, capsys, damaged, named, how):
+    shutil.copytree(folder / "run", tmp_path / "run")
+    (path,) = (tmp_path / "run").glob(damaged)
+    if how == "gone":
+        path.unlink()
+    elif how == "cut":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    elif path.suffix == ".parquet":
+        pl.DataFrame({"some": [1]}).write_parquet(path)
+    else:
+        path.write_text("[1]")
+    with pytest.raises(SystemExit) as end:
+        cli.main(["overlaps", str(tmp_path / "run")])
+    said = capsys.readouterr()
+    assert end.value.code in (1, 2)
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    assert line.startswith("s1data: ")
+    assert named in line
+
+
 def test_a_run_that_holds_nothing_against_benchmarks_says_so(tmp_path):
     pools.lay(tmp_path)
     line = "  - drop_contaminated: {against: [bench]}\n"

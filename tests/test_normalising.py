@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from s1data.normalising import Normalisation, normalised, steps
 
-SWITCHES = [name for name in Normalisation.model_fields if name != "case"]
+SWITCHES = [name for name in Normalisation.model_fields if name not in ("case", "number_words")]
 ALL_OFF = Normalisation.model_validate(dict.fromkeys(Normalisation.model_fields, False))
 
 
@@ -42,6 +42,13 @@ def plain(text, **switches):
         (r"\dfrac\pi 2", r"\frac{\pi}{2}", "latex_synonyms"),
         (r"\frac{x_1}2", r"\frac{x_{1}}{2}", "latex_synonyms"),
         (r"\sqrt2", r"\sqrt{2}", "latex_synonyms"),
+        (r"\frac{\sqrt{2}}2", r"\frac{\sqrt{2}}{2}", "latex_synonyms"),
+        (r"\frac{\sqrt2}2", r"\frac{\sqrt{2}}2", "latex_synonyms"),
+        (r"\frac{\frac12}3", r"\frac{\frac{1}{2}}{3}", "latex_synonyms"),
+        (r"\frac{\sqrt{x^{2}}}3", r"\frac{\sqrt{x^2}}{3}", "latex_synonyms"),
+        (r"\sqrt[3]2", r"\sqrt[3]{2}", "latex_synonyms"),
+        (r"\dbinom52", r"\binom{5}{2}", "latex_synonyms"),
+        (r"x^\pi", r"x^{\pi}", "latex_synonyms"),
         (r"5 {\rm cm}", "5 cm", "latex_synonyms"),
         (r"x^{\rm cm}", r"x^{\mathrm{cm}}", "latex_synonyms"),
         (r"\textbf{\text{a b}}", "a b", "text_wrappers"),
@@ -72,6 +79,8 @@ def test_each_step_makes_equal_what_it_says_and_nothing_does_without_it(one, oth
         ("x\u00b2\u2083", "x^{23}"),
         (r"\frac12", r"\frac{12}{}"),
         (r"\frac123", r"\frac{1}{23}"),
+        (r"\frac{\sqrt{2}}23", r"\frac{\sqrt{2}}{23}"),
+        ("twenty-five", "25"),
         ("x = 5", "x = 6"),
         ("x = 5", "x = -5"),
         ("1,000", "1.000"),
@@ -92,6 +101,24 @@ def test_what_means_something_is_kept_apart(one, other):
 def test_case_is_lost_only_where_asked():
     assert plain("Stra\u00dfe X") != plain("STRASSE x")
     assert plain("Stra\u00dfe X", case=True) == plain("STRASSE x", case=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [
+        ("Twenty-five of TEN.", "25 of 10."),
+        ("forty\u2010two", "42"),
+        ("two three-digit numbers", "2 3-digit numbers"),
+        ("twenty five-dollar bills", "20 5-dollar bills"),  # another sum than 25-dollar bills
+        ("two hundred-dollar bills", "2 hundred-dollar bills"),  # another sum than 200-dollar bills
+        ("anyone, someone, one often tends", "anyone, someone, one often tends"),
+        (r"\ten{x}", r"\ten{x}"),
+    ],
+)
+def test_numbers_in_words_become_digits_only_where_asked_and_sure(text, digits):
+    assert plain(text, number_words=True) == digits
+    assert plain(text) == plain(text, number_words=False)
+    assert steps(text, Normalisation(number_words=True))[-2] == ("number_words", digits)
 
 
 TEXTS = st.text(alphabet="aA1 \\${}()[]^_,.\u2075\u200b\u00bd\u0430\uff41fractle\n", max_size=30)

@@ -20,7 +20,7 @@ from s1data.embedding import encoder_of, keys_of
 from s1data.errors import StageError
 from s1data.normalising import Normalisation, normalised
 from s1data.stage import Engine, GlobalEnricher, Table, Vectors
-from s1data.stages import items, matching
+from s1data.stages import items, matches, matching
 from s1data.stages.held_against import HeldAgainst, each_once
 from s1data.stages.matching import METHODS, Method
 from s1data.stages.shingles import NUMBER
@@ -51,7 +51,7 @@ class AddContamination(HeldAgainst, GlobalEnricher):
     manifest has, per benchmark and method, items and rows hit and rows that only this method found.
     """
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     added: ClassVar = ("contamination",)
     example: ClassVar[Mapping[str, Any]] = {
         "against": ["held_out"],
@@ -99,26 +99,26 @@ class AddContamination(HeldAgainst, GlobalEnricher):
             for column in self.columns_:
                 texts = engine.map(keys, partial(matching.texts_of, column=column, engine=engine))
                 same = partial(_same_template, held=held, how=self.normalisation)
-                found = engine.collect(engine.map(texts, same))
-                parts.append(found.with_columns(column=pl.lit(column)))
+                own = engine.collect(engine.map(texts, same))
+                parts.append(own.with_columns(column=pl.lit(column)))
         if "embedding" in self.methods:
             parts.append(self._near(keys, of, engine))
-        matches = matching.in_order(parts)
-        items.leave(of, matches, engine)
-        return matching.named(matches, of)
+        found = matches.in_order(parts)
+        items.leave(of, found, engine)
+        return matches.named(found, of)
 
     def columns(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:
-        return matching.listed(rows, artefact, "contamination")
+        return matches.listed(rows, artefact, "contamination")
 
     def figures(self, artefact: pl.DataFrame) -> dict[str, Any]:
-        return matching.figures(artefact) | {"rows": artefact["row"].n_unique()}
+        return matches.figures(artefact) | {"rows": artefact["row"].n_unique()}
 
     def _near(self, keys: Table, of: pl.DataFrame, engine: Engine) -> pl.DataFrame:
         rows = engine.collect(engine.map(keys, lambda batch: batch.select("row", "embedding")))
         rows = rows.drop_nulls("embedding").sort("row")
         encoder = encoder_of(rows["embedding"])
         if encoder is None or of.is_empty():
-            return matching.lines_of("embedding", [])
+            return matches.lines_of("embedding", [])
         own, vectors = keys_of(encoder, of["question"]), engine.vectors(encoder)
         if lacking := vectors.missing(own).sum():
             raise StageError(
@@ -128,7 +128,7 @@ class AddContamination(HeldAgainst, GlobalEnricher):
             )
         near = _near_items(rows["embedding"], vectors, vectors.get(own), self.embedding_score)
         lines = [(rows["row"][at], item, None, score, None, None, None) for at, item, score in near]
-        return matching.lines_of("embedding", lines).with_columns(column=pl.lit("embedding"))
+        return matches.lines_of("embedding", lines).with_columns(column=pl.lit("embedding"))
 
 
 def _templates(of: pl.DataFrame, how: Normalisation) -> pl.DataFrame:
@@ -149,7 +149,7 @@ def _same_template(texts: pl.DataFrame, held: pl.DataFrame, how: Normalisation) 
         ours = pl.Series([text]).str.extract_all(NUMBER)[0].to_list()
         score = sum(one == other for one, other in zip(ours, theirs, strict=True)) / len(theirs)
         lines.append((row, item, items.shown(text, hashed), round(score, 4), None, None, None))
-    return matching.lines_of("template", lines)
+    return matches.lines_of("template", lines)
 
 
 def _near_items(

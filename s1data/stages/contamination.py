@@ -22,7 +22,7 @@ from pydantic import Field, model_validator
 
 from s1data.stage import Engine, Evidence, GlobalFilter, Table
 from s1data.stages import cross_source as joining
-from s1data.stages import items, matching, ngrams
+from s1data.stages import items, matches, ngrams
 from s1data.stages.held_against import MAX_N, HeldAgainst, each_once
 from s1data.stages.matching import METHODS, Method
 
@@ -79,7 +79,7 @@ class DropContaminated(HeldAgainst, GlobalFilter):
     named there are held against ``against`` only, and join nothing.
     """
 
-    revision: ClassVar[int] = 4
+    revision: ClassVar[int] = 5
     reasons: ClassVar[Mapping[str, str]] = {
         "in_benchmark": (
             'its {column} matches item {item} of {benchmark} by {method}: "{span}"; '
@@ -136,7 +136,7 @@ class DropContaminated(HeldAgainst, GlobalFilter):
         found = self.finder(of).found(keys, engine, self.methods)
         if self.against:
             items.leave(of, found, engine)
-        lines = matching.named(found, of).with_columns(reason=pl.lit("in_benchmark"))
+        lines = matches.named(found, of).with_columns(reason=pl.lit("in_benchmark"))
         if self.cross_source:
             gone, order = lines.select("row").unique(), self.cross_source
             later = joining.dropped(keys, engine, order, gone=gone, n=self.n)
@@ -170,7 +170,7 @@ class DropContaminated(HeldAgainst, GlobalFilter):
         )
 
     def figures(self, artefact: pl.DataFrame) -> dict[str, Any]:
-        return matching.figures(artefact)
+        return matches.figures(artefact)
 
     def keeps_if(self, evidence: Evidence) -> dict[str, Any] | None:
         # Another n changes what earlier sources accept, so a row of a later source is only sure to

@@ -62,7 +62,7 @@ class DropDuplicates(GlobalFilter):
     ``other_answer`` is true where both have an answer and its texts differ: one may be wrong.
     """
 
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
     needs: ClassVar[tuple[str, ...]] = ("question", "priority")
     uses: ClassVar[tuple[str, ...]] = ("solution", "answer")
     reasons: ClassVar[Mapping[str, str]] = {

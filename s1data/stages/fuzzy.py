@@ -1,10 +1,9 @@
 """Which texts nearly say what a benchmark item says: candidates by shared shingles, then a ratio.
 
 Texts are compared in a loose form: normalised, lower case, letters and digits only. A shingle is
-three words of it in a row. A text and an item are candidates if they share shingles that few rows
-of the pool have; only then are they held against each other by rapidfuzz, in the window of the
-text where most of the shared shingles stand. So an item is found inside a story, a solution or a
-trace as well, and no pair is looked at for nothing.
+three words of it in a row. Candidates (`s1data.stages.fuzzy_candidates`) are held against each
+other by rapidfuzz, in the window of the text where most of the shared shingles stand. So an item is
+found inside a story, a solution or a trace as well, and no pair is looked at for nothing.
 
 Numbers decide: a template with other numbers is another question, however alike it reads.
 
@@ -23,36 +22,19 @@ from typing import Final, NamedTuple
 import numpy as np
 import polars as pl
 
-from s1data.normalising import Normalisation, normalised
+from s1data.normalising import NUMBER_WORDS, Normalisation, normalised
 from s1data.stages import ngrams
 
 SHINGLE: Final = 3
 NOT_A_WORD: Final = r"[^\p{L}\p{N}]+"
 LEAST_WORDS: Final = 6
 """Items of fewer words are left to the exact methods: they are like too much."""
-LEAST_SHARE: Final = 0.15
-"""Of the shorter one's shingles, so many must be shared and rare for a pair to be looked at."""
-COMMON_SHARE: Final = 0.5
-"""So many of what counts must be shared where it counts though many rows of the pool have it."""
-FEW_ITEMS: Final = 8
-"""A shingle of no more items than this counts for `COMMON_SHARE`, whatever rows have it."""
-MOST_ITEMS: Final = 8
-"""A text is held against so many items, those it shares most with, …"""
-MOST_SURE_ITEMS: Final = 64
-"""… or so many where it has half of their shingles."""
 MOST_PLACES: Final = 4
 """An item is looked for in so many places of a text."""
 SLACK: Final = 1.25
 """A window has so many times the words of its item."""
-NUMBER_WORDS: Final[Mapping[str, str]] = {
-    "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8",
-    "nine": "9", "ten": "10", "eleven": "11", "twelve": "12", "thirteen": "13", "fourteen": "14",
-    "fifteen": "15", "sixteen": "16", "seventeen": "17", "eighteen": "18", "nineteen": "19",
-    "twenty": "20", "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70",
-    "eighty": "80", "ninety": "90", "hundred": "100",
-}  # fmt: skip
+SPELT: Final[Mapping[str, str]] = {**NUMBER_WORDS, "hundred": "100"}
 """Numbers in words count as the same in digits; "one" is mostly a pronoun, and left out."""
-
 
 CHARACTER_WORDS: Final = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
 """Scripts without spaces: each character is a word."""
@@ -199,41 +181,6 @@ class LooseItems:
         return Likeness(round(score / 100, 4), agree, two)
 
 
-def candidates(looks: pl.DataFrame, items: LooseItems, common_rows: int) -> pl.DataFrame:
-    """Pairs to look at, from lines of text and shingle.
-
-    ``looks`` has ``row``, ``part`` and ``shingle``, each once, and ``shingles``: how many the text
-    has in all. Gives ``row``, ``part`` and ``at_item``.
-    """
-    rows_of = looks.group_by("shingle").agg(rows=pl.col("row").n_unique())
-    items_of = items.holders.group_by("shingle").agg(items=pl.len())
-    counts = (
-        rows_of.join(items_of, on="shingle")
-        .with_columns(rare=pl.col("rows") <= common_rows)
-        .filter(pl.col("rare") | (pl.col("items") <= FEW_ITEMS))
-        .select("shingle", "rare")
-    )
-    held = items.holders.join(counts, on="shingle")
-    own = items.holders.group_by("at_item").agg(own=pl.len())
-    own = own.join(held.group_by("at_item").agg(counting=pl.len()), on="at_item")
-    least = pl.min_horizontal("own", "all")
-    of_common = pl.max_horizontal(
-        LEAST_SHARE * least, COMMON_SHARE * pl.min_horizontal("counting", "all")
-    )
-    pairs = (
-        looks.join(held, on="shingle")
-        .group_by("row", "part", "at_item")
-        .agg(shared=pl.len(), rare=pl.col("rare").sum(), all=pl.col("shingles").first())
-        .join(own, on="at_item")
-        .filter((pl.col("rare") >= LEAST_SHARE * least) | (pl.col("shared") >= of_common))
-        .with_columns(sure=pl.col("shared") >= least / 2)
-        .sort("row", "part", -pl.col("shared").cast(pl.Int64), "at_item")
-    )
-    place = pl.int_range(pl.len()).over("row", "part")
-    among = place < pl.when("sure").then(MOST_SURE_ITEMS).otherwise(MOST_ITEMS)
-    return pairs.filter(among).select("row", "part", "at_item")
-
-
 def _is_sentence(item: str, text: str) -> bool:
     pattern = rf"(?:^|[.:!?]\s){re.escape(item)}(?:$|[.?](?:$|[\s(]))"
     return re.search(pattern, text) is not None
@@ -284,5 +231,5 @@ def _fullest(places: Sequence[int], size: int) -> tuple[int, int, int]:
 
 def _numbers(words: Sequence[str]) -> Counter[str]:
     """The runs of digits, so that 25cm has the number of 25 cm."""
-    spelt = (NUMBER_WORDS.get(word, word) for word in words)
+    spelt = (SPELT.get(word, word) for word in words)
     return Counter(number for word in spelt for number in re.findall(r"\d+", word))

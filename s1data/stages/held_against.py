@@ -47,7 +47,7 @@ class HeldAgainst(Stage):
         default=True, description="For fuzzy: whether the item's numbers must all be in the text."
     )
     normalisation: Normalisation = Field(
-        default=Normalisation(case=True),
+        default=Normalisation(case=True, number_words=True),
         description="Steps for normalised and fuzzy; numbers are always kept.",
     )
     hashed: tuple[str, ...] = Field(

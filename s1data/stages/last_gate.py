@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from s1data.errors import StageError
 from s1data.frozen import Pairs
 from s1data.stage import Engine, GlobalEnricher, Table
-from s1data.stages import items, matching
+from s1data.stages import items, matches
 from s1data.stages.held_against import HeldAgainst, each_once
 from s1data.stages.matching import Method
 
@@ -33,7 +33,7 @@ class CheckContaminated(HeldAgainst, GlobalEnricher):
     has, or whose row is clean, does no harm.
     """
 
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
     uses: ClassVar[tuple[str, ...]] = ("solution", "traces")
     added: ClassVar[tuple[str, ...]] = ("benchmark_hits",)
     example: ClassVar[Mapping[str, Any]] = {
@@ -85,9 +85,9 @@ class CheckContaminated(HeldAgainst, GlobalEnricher):
 
     def identify(self, keys: Table, engine: Engine) -> pl.DataFrame:
         of = items.read(self.against, engine, self.hashed)
-        matches = self.finder(of).found(keys, engine, self.methods)
-        items.leave(of, matches, engine)
-        found = matching.named(matches, of)
+        found = self.finder(of).found(keys, engine, self.methods)
+        items.leave(of, found, engine)
+        found = matches.named(found, of)
         ids = engine.collect(engine.map(keys, lambda rows: rows.select("row", "id")))
         reasons = dict(self.allow)
         allowed = pl.col("id").replace_strict(reasons, default=None, return_dtype=pl.String)
@@ -102,7 +102,7 @@ class CheckContaminated(HeldAgainst, GlobalEnricher):
     def _stopped(self, bad: pl.DataFrame) -> str:
         rows = bad.unique("id", keep="first", maintain_order=True).sort("id")
         said = [
-            f"{line['id']} ({line['column']} is item {line['item']} of {line['benchmark']} "
+            f"{line['id']} ({line['column']} matches item {line['item']} of {line['benchmark']} "
             f"by {line['method']})"
             for line in rows.head(NAMED_AT_MOST).iter_rows(named=True)
         ]
@@ -114,9 +114,9 @@ class CheckContaminated(HeldAgainst, GlobalEnricher):
         )
 
     def columns(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:
-        return matching.listed(rows, artefact, "benchmark_hits")
+        return matches.listed(rows, artefact, "benchmark_hits")
 
     def figures(self, artefact: pl.DataFrame) -> dict[str, Any]:
         allowed = artefact.unique(["id", "allowed"]).sort("id").select("id", "allowed")
         known = dict(allowed.filter(pl.col("allowed") != "report only").iter_rows())
-        return matching.figures(artefact) | {"rows": artefact["row"].n_unique(), "allowed": known}
+        return matches.figures(artefact) | {"rows": artefact["row"].n_unique(), "allowed": known}

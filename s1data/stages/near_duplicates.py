@@ -51,7 +51,7 @@ class DropNearDuplicates(GlobalFilter):
     where two rows are alike. The frame ``pairs`` beside the record lists every verified pair.
     """
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     needs: ClassVar[tuple[str, ...]] = ("question", "priority")
     uses: ClassVar[tuple[str, ...]] = ("solution", "answer")
     reasons: ClassVar[Mapping[str, str]] = {

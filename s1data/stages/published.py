@@ -29,7 +29,7 @@ class DropPublished(GlobalFilter):
     other numbers are never near). Items without a question are passed over.
     """
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     needs: ClassVar[tuple[str, ...]] = ("question",)
     reasons: ClassVar[Mapping[str, str]] = {
         "already_published": (

@@ -47,7 +47,7 @@ class DropSemanticDuplicates(GlobalFilter):
     of the rows, memory with the pairs that are alike.
     """
 
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
     needs: ClassVar[tuple[str, ...]] = ("question", "priority", "embedding")
     uses: ClassVar[tuple[str, ...]] = ("solution", "answer")
     reasons: ClassVar[Mapping[str, str]] = {

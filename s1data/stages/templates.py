@@ -23,7 +23,7 @@ class AddTemplateGroup(GlobalEnricher):
     the distinct normalised questions in it, so that plain duplicates make no template.
     """
 
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     needs: ClassVar[tuple[str, ...]] = ("question",)
     added: ClassVar = ("template_group", "template_group_size")
 

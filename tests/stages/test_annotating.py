@@ -48,7 +48,7 @@ def test_a_template_is_the_item_but_for_its_numbers_and_the_score_says_how_many_
 
 
 def test_an_item_without_a_number_is_no_template():
-    text = "Is the square root of two rational?"
+    text = "Is the square root of a prime rational?"
     assert hits(("template",), {"it": text}, text) == {"it": []}
 
 

@@ -41,6 +41,19 @@ SPELT = (
 )
 
 
+@pytest.mark.parametrize("method", ["normalised", "fuzzy"])
+def test_a_number_with_a_hyphen_is_the_number(method):
+    item = "Mia has twenty-five marbles and loses ten; how many marbles has she got left?"
+    text = "Mia has 25 marbles and loses 10; how many marbles has she got left?"
+    inputs = {"test": pl.DataFrame({"question": [item]})}
+    pool = pl.DataFrame({"question": [text, text.replace("25", "20 5"), text.replace("25", "26")]})
+    outcome = apply(DropContaminated(against=("test",), methods=(method,)), pool, inputs)
+    assert outcome.dropped["row"].to_list() == [0]
+    off = {"case": True, "number_words": False}
+    apart = DropContaminated(against=("test",), methods=(method,), normalisation=off)
+    assert apply(apart, pool, inputs).dropped["row"].to_list() != [0]
+
+
 @pytest.mark.parametrize(
     ("text", "same"),
     [
@@ -48,6 +61,7 @@ SPELT = (
         (SPELT.replace("four", "five"), False),
         (SPELT.replace("four", "4933828"), False),
         (SPELT.replace("12", "twelve"), True),
+        (SPELT.replace("four", "twenty-four"), False),
         (SPELT.replace("one", "Ann"), True),
     ],
 )
@@ -130,6 +144,22 @@ def siblings(count):
         f"In the town of {town}ville {i + 20} shops each sell {i + 3} kinds of {good} every day; "
         "how many kinds are sold in all?"
         for i, town, good in zip(range(count), towns, goods.split(), strict=False)
+    ]
+
+
+def test_a_copy_of_one_of_many_items_of_a_template_is_found_among_many_rows_of_it():
+    template = (
+        "A school in the north of the country keeps a garden behind its oldest building, and every "
+        "spring the children of all its classes plant {} rows of beans, peas and pumpkins there; how "
+        "long does it take them if each row is planted by one class alone and none of them rests?"
+    )
+    items = pl.DataFrame({"question": [template.format(n) for n in range(100, 110)]})
+    rows = [template.format(n) for n in range(1000, 1300)]
+    copy = template.format(104).replace("building", "bulding").replace("spring", "sprnig")
+    stage = DropContaminated(against=("test",), methods=("fuzzy",))
+    found = apply(stage, pl.DataFrame({"question": [*rows, copy]}), {"test": items})
+    assert [(line["row"], line["item"]) for line in found.artefact.iter_rows(named=True)] == [
+        (300, 4)
     ]
 
 

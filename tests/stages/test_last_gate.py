@@ -27,7 +27,7 @@ def test_a_hit_in_a_solution_stops_the_run_in_one_line_that_names_the_row():
     said = str(error.value)
     assert len(said.splitlines()) == 1
     assert question_id("Count the legs.") in said
-    assert "solution is item 0 of test" in said
+    assert "solution matches item 0 of test" in said
     assert question_id("What is 2 + 2?") not in said
 
 
@@ -114,7 +114,7 @@ def test_a_test_item_in_the_trace_of_a_chosen_row_stops_the_run(tmp_path):
     traces = {"question": asked, "model": "t", "thinking": said, "answer": "Many."}
     pl.DataFrame(traces).write_parquet(tmp_path / "traces.parquet")
     text = GATED.replace("traces.parquet", json.dumps(str(tmp_path / "traces.parquet")))
-    with pytest.raises(StageError, match="traces is item") as error:
+    with pytest.raises(StageError, match="traces matches item") as error:
         pools.pipeline(tmp_path, text).run(tmp_path / "run")
     row_id = question_id(pools.question(1))
     assert row_id in str(error.value)
