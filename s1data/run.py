@@ -152,9 +152,11 @@ class Run:
         file of theirs, or a stage of a finished run, is gone or not what was written.
         """
         done = self.checkpoints()
-        if self.finished and len(done) <= len(self.pipeline.stages):
-            label = ["read", *(stage.label for stage in self.pipeline.stages)][len(done)]
-            raise _not_as_written(self.path / "stages" / folder_name(len(done), label))
+        labels = ["read", *(stage.label for stage in self.pipeline.stages)]
+        if self.finished and labels != [stage["label"] for stage in self.manifest["stages"]]:
+            raise _not_as_written(self.path / "pipeline.yaml")
+        if self.finished and len(done) < len(labels):
+            raise _not_as_written(self.path / "stages" / folder_name(len(done), labels[len(done)]))
         kinds = {s.label: s for s in self.pipeline.stages if isinstance(s, HeldAgainst)}
         of = [c for c in done[1:] if c.label in kinds]
         for checkpoint in [done[0], *of] if of else []:

@@ -133,6 +133,8 @@ def test_of_a_damaged_run_one_line_says_which_file(folder, tmp_path, capsys, dam
     (path,) = (tmp_path / "run").glob(damaged)
     if how == "gone":
         path.unlink()
+    elif how == "cut" and path.suffix == ".yaml":  # whole lines, which may be a recipe still
+        path.write_text(path.read_text().partition("- drop_contaminated")[0].rstrip())
     elif how == "cut":
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     elif path.suffix == ".parquet":
