@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
-from s1data.acting import act, with_places
+from s1data.acting import act, apply, with_places
 from s1data.engine import LocalEngine
 from s1data.stages.traces import AddRecordedTraces, AddTraceChecks, DropBadTraces
 
@@ -48,7 +48,7 @@ def main() -> None:
     table = flaws.group_by("teacher", "flaw").len().pivot("flaw", index="teacher", values="len")
     print(every.join(table, on="teacher", how="left").fill_null(0).sort("teacher"))
     print(flaws["flaw"].value_counts(sort=True))
-    outcome = act(DropBadTraces(), rows, None)  # type: ignore[arg-type] # row-wise: no engine
+    outcome = apply(DropBadTraces(), rows)
     left = outcome.kept["traces"].list.len().sum()
     print(f"{traces.height} traces, {left} left; rows {rows.height}, {outcome.kept.height} left")
     print(f"{seconds:.1f} CPU seconds")

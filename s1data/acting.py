@@ -7,7 +7,7 @@ declared reasons. What breaks it is a `StageError` that names the stage, never a
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +82,12 @@ def apply(
     for name in stage.inputs():
         if name not in given:
             raise StageError(f"stage {stage.label}: wanted the input {name!r}; give it in inputs=")
+    for problem in stage.check(frame.schema, {name: given[name].schema for name in given}):
+        field = f"field {problem.field}: " if problem.field else ""
+        todo = f"; {problem.todo}" if problem.todo else ""
+        raise StageError(
+            f"stage {stage.label}: {field}wanted {problem.wanted}, got {problem.got}{todo}"
+        )
     if not isinstance(stage, Enricher | Filter) and rows["id"].has_nulls():
         raise StageError(
             f"stage {stage.label}: looks at all rows by their id, but {rows['id'].null_count()} "
@@ -93,6 +99,37 @@ def apply(
     made = set() if outcome.added is None else set(outcome.added.columns)
     extra = [c for c in filler if c not in made and c not in ("id", "row")]
     return replace(outcome, kept=outcome.kept.drop(extra))
+
+
+def lines_left(stage: Filter, rows: pl.DataFrame, left: pl.DataFrame) -> Iterator[pl.Series]:
+    """Columns beside the thinned one whose lines name its items, without those of items that left.
+
+    Lines that name none (the score of a text column) stay. ``left`` has ``row`` and the list.
+    """
+    names = ["row", "teacher", "sample"]
+    for column in stage.reads():
+        dtype = rows.schema.get(column)
+        inner = dtype.inner if isinstance(dtype, pl.List) else None
+        fields = {f.name for f in inner.fields} if isinstance(inner, pl.Struct) else set()
+        nothing = rows[column].null_count() == rows.height if column in rows.columns else True
+        if column == stage.thins or not {"teacher", "sample"} <= fields or nothing:
+            continue
+        items = left.select("row", stage.thins or "").explode(stage.thins or "").unnest(stage.thins)
+        there = items.select(*names, here=pl.lit(True)).unique(names)
+        lines = rows.select("row", column).explode(column).drop_nulls(column)
+        place = [pl.col(column).struct.field(name) for name in names[1:]]
+        kept = (
+            lines.with_columns(place)
+            .join(there, on=names, how="left", maintain_order="left")
+            .filter(pl.col("here") | pl.col("teacher").is_null())
+            .group_by("row", maintain_order=True)
+            .agg(column)
+        )
+        again = rows.select("row").join(kept, on="row", how="left", maintain_order="left")
+        lists = pl.col(column).fill_null(pl.lit([], dtype))
+        yield (
+            again.select(pl.when(rows[column].is_not_null()).then(lists)).to_series().rename(column)
+        )
 
 
 def with_places(frame: pl.DataFrame) -> pl.DataFrame:
@@ -144,10 +181,11 @@ def act(
     kept = rows.filter(alive)
     if isinstance(stage, Filter) and stage.thins is not None:
         left = verdicts.filter(alive)
+        beside = [left.get_column(stage.thins), *lines_left(stage, kept, left)]
         return Outcome(
-            kept.with_columns(left.get_column(stage.thins)),
+            kept.with_columns(beside),
             dropped,
-            added=left.select("row", stage.thins),
+            added=left.select("row").with_columns(beside),
             thinned=left.filter(pl.col("evidence").is_not_null()).select("row", "evidence"),
         )
     return Outcome(kept, dropped, artefact=artefact)

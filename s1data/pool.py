@@ -199,6 +199,9 @@ STAGE_COLUMNS: Final[dict[str, pl.DataType]] = {
 }
 """What stages add. ``embedding`` is the key of a vector in the embedding cache, not the vector."""
 
+OF_TRACES: Final = ("trace_flaws", "scores")
+"""Columns whose lines name a trace (teacher, sample) of the same row, and leave with it."""
+
 COLUMNS: Final[dict[str, pl.DataType]] = PLACE_COLUMNS | SOURCE_COLUMNS | STAGE_COLUMNS
 
 

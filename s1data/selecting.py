@@ -24,6 +24,8 @@ def select(
     stage: Selector, rows: pl.DataFrame, keys: Table, engine: Engine, edits: Sequence[Edit] = ()
 ) -> Outcome:
     """Runs a selector over the ``keys`` of ``rows``, and applies ``edits`` to its choice."""
+    for text in stage.idle(engine.collect(keys)):
+        log.warning("stage %s: %s", stage.label, text)
     found = stage.identify(keys, engine).sort("row")
     out = found.drop("reserve", strict=False)
     wanted = {

@@ -330,6 +330,10 @@ class Selector(Global, _Drops):
     def identify(self, keys: Table, engine: Engine) -> pl.DataFrame:
         return self.ranks(engine.collect(keys).sort("id", "row"), engine)
 
+    def idle(self, keys: pl.DataFrame) -> Iterator[str]:  # noqa: ARG002 - for subclasses
+        """What of its fields has no effect on these keys, in words for people."""
+        yield from ()
+
     def limits(self, keys: pl.DataFrame) -> Sequence[Limited]:  # noqa: ARG002 - for subclasses
         """The quotas that a set, edited or not, must keep; ``keys`` are sorted by (id, row)."""
         return ()

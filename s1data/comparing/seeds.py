@@ -98,7 +98,10 @@ def selector_keys(held: Held, selector: Selector) -> pl.DataFrame:
 
 def _chosen(selector: Selector, keys: pl.DataFrame, held: Held) -> pl.DataFrame:
     # A run does not keep the earlier set that a rule reads; its ledger says who was preselected.
-    earlier = held.rows.filter("preselected").select("id")
+    # A preselected row that it left out was of another rule: an earlier set is kept whole.
+    left_out = (pl.col("stage") == selector.label).fill_null(False)
+    earlier = held.rows.filter("preselected", ~left_out).select("id")
+    earlier = earlier.join(keys, on="id", how="semi")
     engine = LocalEngine(read=lambda _: earlier, vectors_home=cache_home() / "vectors")
     ranks = selector.identify(engine.put(keys), engine)
     first = ranks.filter(pl.col("rank") <= selector.n).select("row")

@@ -76,7 +76,7 @@ def _last_forms(run: PublishedSet) -> dict[str, str]:
 
 def _makes(stage: Stage) -> list[str]:
     if isinstance(stage, Filter):
-        return [stage.thins] if stage.thins else []
+        return [stage.thins, *pool.OF_TRACES] if stage.thins else []
     return list(stage.adds()) if hasattr(stage, "adds") else []
 
 

@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 import polars as pl
 
 from s1data.acting import Outcome, act
-from s1data.edits import Edit
+from s1data.edits import REASONS, Edit
 from s1data.engine import LocalEngine
 from s1data.errors import RunError, StageError
 from s1data.recipe import Pipeline
@@ -119,7 +119,9 @@ class _Bare(LocalEngine):
 def preselected_ids(dropped: pl.DataFrame, selected: pl.DataFrame) -> pl.DataFrame:
     """``id`` of the rows that the last selector chose before all others, from ledger lines."""
     said = pl.col("evidence").str.json_path_match("$.how") == "preselected"
-    return pl.concat([frame.filter(said).select("id") for frame in (dropped, selected)])
+    # A preselected row that a quota left out was of another rule: an earlier set is kept whole.
+    edited = dropped.filter(pl.col("reason").is_in(list(REASONS)))
+    return pl.concat([frame.filter(said).select("id") for frame in (edited, selected)])
 
 
 def _refuse(name: str) -> NoReturn:

@@ -7,6 +7,7 @@ and it is recorded. Code in a repository is never run. What was fetched stays in
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -105,11 +106,15 @@ class Hub:
 
 @contextmanager
 def _quiet(datasets: Any) -> Iterator[None]:  # noqa: ANN401 - a module
-    were_off = datasets.are_progress_bars_disabled()
+    """Without progress bars, and without a line for each try where the Hub cannot be reached."""
+    hub = logging.getLogger("huggingface_hub")
+    were_off, told = datasets.are_progress_bars_disabled(), hub.level
     datasets.disable_progress_bars()
+    hub.setLevel(logging.ERROR)
     try:
         yield
     finally:
+        hub.setLevel(told)
         if not were_off:
             datasets.enable_progress_bars()
 

@@ -16,6 +16,13 @@ from s1data.sources.intake import RULES, Read, Reader, Take, plan, sentence, set
 from s1data.sources.spec import Input, Source
 
 FILE_COLUMN: Final = "file"
+TYPES: Final[dict[str, Callable[[pl.DataType], bool]]] = {
+    "number": lambda dtype: dtype.is_numeric(),
+    "text": lambda dtype: dtype == pl.String,
+    "bool": lambda dtype: dtype == pl.Boolean,
+}
+"""Whether a column of this dtype holds what a recipe says of it."""
+KINDS: Final = {"number": "numbers", "text": "texts", "bool": "true and false"}
 
 
 class _Placed:
@@ -64,6 +71,15 @@ class Opened(_Placed):
                 f"which it is, columns: {{question: …}}, among {', '.join(names)}"
             )
             raise PoolError(msg)
+        own = {take.column: take for take in takes}
+        for column, kind in self._spec.types:
+            dtype = self._reader.dtype(own[column].origin) if names else pl.Null()
+            if not (dtype == pl.Null or TYPES[kind](dtype)):
+                msg = (
+                    f"{self._who}: column {own[column].origin!r}, taken as {column}: wanted "
+                    f"{KINDS[kind]}, got {dtype}; convert it, or take another column in its place"
+                )
+                raise PoolError(msg)
         return takes
 
     @property

@@ -50,6 +50,8 @@ class Shape:
     uses: tuple[str, ...]
     pool: Callable[[Line], Line]
     traces: Callable[[Line], Iterator[Line]]
+    lists: tuple[str, ...] = ()
+    """Columns that hold lists, also as their JSON text."""
 
     def columns(self, names: Sequence[str], who: str) -> list[str]:
         """Those of its columns that are there; PoolError where it is another set."""
@@ -71,6 +73,15 @@ def _listed(value: object) -> list[Any]:
         except ValueError:
             return []
     return value if isinstance(value, list) else []
+
+
+def _is_list(value: object) -> bool:
+    if not isinstance(value, str):
+        return isinstance(value, list | pl.Series)
+    try:
+        return isinstance(json.loads(value), list)
+    except ValueError:
+        return False
 
 
 def _text(value: object) -> str | None:
@@ -162,7 +173,8 @@ def _trace(question: object, model: str, thinking: str | None, answer: object) -
 _S1_USES: Final = ("solution", "source_type", "cot_type", "metadata")
 SHAPES: Final[Mapping[str, Shape]] = {
     "s1k": Shape(
-        (("question",), ("thinking_trajectories",), ("attempt",)), _S1_USES, _s1, _s1k_traces
+        (("question",), ("thinking_trajectories",), ("attempt",)), _S1_USES, _s1, _s1k_traces,
+        ("thinking_trajectories",),
     ),
     "s1k-1.1": Shape(
         (("question",), ("deepseek_thinking_trajectory",), ("deepseek_attempt",)),
@@ -215,6 +227,7 @@ class Shaped:
 
     def read(self, takes: Sequence[Take], limit: int | None) -> Raw:
         raw = self._reader.read(self._wanted(), limit)
+        self._check_lists(raw.frame)
         lines: list[Line] = []
         for line in raw.frame.iter_rows(named=True):
             own = {name.removeprefix("of_"): value for name, value in line.items()}
@@ -226,6 +239,17 @@ class Shaped:
         )
         taken = [convert(frame.get_column(take.origin), take) for take in takes]
         return Raw(pl.DataFrame([frame["position"], *taken]), raw.refused, raw.lines)
+
+    def _check_lists(self, frame: pl.DataFrame) -> None:
+        """PoolError where a column that holds lists has values and none of them is one."""
+        for column in self._shape.lists:
+            values = frame.get_column(f"of_{column}").drop_nulls()
+            if len(values) and not any(_is_list(value) for value in values):
+                got = "texts" if values.dtype == pl.String else str(values.dtype)
+                raise PoolError(
+                    f"{self.who}: column {column!r}: wanted lists of texts, got {got}; "
+                    "write each as a list of one text"
+                )
 
     def identity(self, taken: Callable[[], Sequence[Take]]) -> object:  # noqa: ARG002 - its own do
         return {

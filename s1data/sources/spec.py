@@ -98,6 +98,11 @@ class Source(_Place):
         default=(),
         description="Pool column to column of the source. Canonical names are found by themselves.",
     )
+    types: Pairs[Literal["number", "text", "bool"]] = Field(
+        default=(),
+        description="What columns of your own hold, by pool column; a file whose column is of "
+        "another type is refused before anything runs.",
+    )
     licence: str | None = Field(
         default=None, min_length=1, description="Licence of rows that name none themselves."
     )
@@ -129,6 +134,14 @@ class Source(_Place):
                 )
                 raise ValueError(msg)
         return columns
+
+    @model_validator(mode="after")
+    def _types_are_of_columns(self) -> Source:
+        strange = [name for name, _ in self.types if name not in dict(self.columns)]
+        if strange:
+            msg = f"types: names of columns are wanted, got {', '.join(strange)}"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _one_place(self) -> Source:

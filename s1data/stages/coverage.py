@@ -27,7 +27,6 @@ from pydantic import Field
 from s1data.embedding import Matrix
 from s1data.errors import StageError
 from s1data.stage import Engine
-from s1data.stages import growing
 from s1data.stages.allowance import Allowance
 from s1data.stages.greedy import Gains, Rows, greedily
 from s1data.stages.ordering import CHOSEN_BEFORE, QUOTA_FULL, Line, Ordering
@@ -82,7 +81,7 @@ class _Covering(Ordering):
 
     def _line(self, keys: pl.DataFrame, engine: Engine, limits: Sequence[Limits]) -> Line:
         able, vectors = self._able(keys, engine)
-        first = growing.leading(keys, np.arange(keys.height))
+        first = np.flatnonzero(keys.get_column("preselected").to_numpy())
         n = self.n if limits else self.n + AHEAD
         allowance = self.allowance(limits, np.union1d(able, first), keys.height, n)
         chosen: list[int] = [row for row in first.tolist() if allowance.take(row)]

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from s1data.digest import canonical_json
 from s1data.errors import StageError
 from s1data.stage import Engine
 from s1data.stages.preselection import Rules
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from s1data.stages.ordering import Line, Ordering
 
 Places = npt.NDArray[np.intp]
-EARLIER: Final = "earlier"
-"""Key column, Boolean: whether a row is in an earlier set."""
 NAMED: Final = 3
 """Ids that an error names one by one."""
 
@@ -45,23 +44,19 @@ def line(stage: Ordering, keys: pl.DataFrame, engine: Engine, limits: Sequence[L
     who = f"stage {stage.label}: "
     try:
         sets = _earlier(stage.preselect, keys, engine, stage.n)
-        first = np.zeros(keys.height, np.bool_)
-        for one in sets:
-            first[one.rows] = True
-        found = stage.line(keys.with_columns(pl.Series(EARLIER, first)), engine, limits)
+        found = stage.line(keys, engine, limits)
         _all_kept(sets, keys, found.chosen, limits, stage.n)
     except StageError as error:
         raise StageError(who + str(error).removeprefix(who)) from error
     return found
 
 
-def leading(keys: pl.DataFrame, places: Places) -> Places:
-    """Preselected key rows by their ``places``, those of earlier sets before all others."""
-    first = np.flatnonzero(keys.get_column("preselected").to_numpy())
-    if EARLIER not in keys.columns:
-        return first[np.argsort(places[first], kind="stable")]
-    late = ~keys.get_column(EARLIER).to_numpy()[first]
-    return first[np.lexsort((places[first], late))]
+def idle(rules: Rules, keys: pl.DataFrame) -> Iterator[str]:
+    """Rules that meet no key row, each as a sentence."""
+    for i, rule in enumerate(rules):
+        if keys.height and not rule.in_input and not keys.get_column(f"rule {i}").any():
+            written = canonical_json(rule.model_dump(mode="json", exclude_defaults=True))
+            yield f"preselect rule {i + 1}, {written}, meets none of {keys.height:,} rows"
 
 
 def _earlier(rules: Rules, keys: pl.DataFrame, engine: Engine, n: int) -> list[Earlier]:
@@ -98,7 +93,7 @@ def _all_kept(
         if len(lost):
             ids = keys.get_column("id").gather(lost).sort()
             sums = [text for limit in limits for text in _sums(limit, one.rows, n)]
-            why = "; ".join(sums) or "the quotas together, or preselected rows before them, fill it"
+            why = "; ".join(sums) or "the quotas together, or other preselected rows, leave no room"
             raise StageError(
                 f"{one.who}: wanted its {len(one.rows):,} rows kept, got room for "
                 f"{len(one.rows) - len(lost):,}, without {_named(ids)}: {why}; change the quota, n "

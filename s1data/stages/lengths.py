@@ -66,3 +66,8 @@ def finite(value: pl.Expr) -> pl.Expr:
     """A numeric expression as Float64, with null for what is not finite."""
     number = value.cast(pl.Float64)
     return pl.when(number.is_finite()).then(number)
+
+
+def named(column: str) -> pl.Expr:
+    """A text column with null for texts of nothing but white space, which name nothing."""
+    return pl.when(pl.col(column).str.strip_chars() != "").then(pl.col(column)).alias(column)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from s1data import pool, taxonomies
 from s1data.embedding import Matrix, keys_of
@@ -23,6 +23,7 @@ from s1data.frozen import Pairs
 from s1data.stage import Engine, Problem, Table
 from s1data.stages.vectors import Encodes, store
 
+Own = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 AT_A_TIME: Final = 8_192
 """Questions compared at once: bounds their vectors in memory."""
 
@@ -62,6 +63,21 @@ class AddNearestDomain(Encodes):
         },
         "by_source": {"second": "kinds"},
     }
+
+    @field_validator("taxonomies")
+    @classmethod
+    def _lists_say_something(cls, own: Own) -> Own:
+        for name, codes in own:
+            blank = [code for code, words in codes if not (code.strip() and words.strip())]
+            got = "no class" if not codes else f"{blank[0]!r} without" if blank else ""
+            if name in taxonomies.TAXONOMIES:
+                wanted = "a name that none of ours has"
+                msg = f"{wanted} ({', '.join(taxonomies.TAXONOMIES)}) is wanted, got {name}"
+                raise ValueError(msg)
+            if got:
+                msg = f"codes with words are wanted for {name}, got {got}"
+                raise ValueError(msg)
+        return own
 
     def reads(self) -> tuple[str, ...]:
         return (self.of, *self.uses)

@@ -148,16 +148,22 @@ class Ordering(Selector):
         )
         return self.outcomes(explained)
 
+    def idle(self, keys: pl.DataFrame) -> Iterator[str]:
+        yield from growing.idle(self.preselect, keys)
+
     def limits(self, keys: pl.DataFrame) -> list[Limits]:
         return quotas.limits(self.quota, keys, self.n) if keys.height else []
 
     def line(self, keys: pl.DataFrame, engine: Engine, limits: Sequence[Limits]) -> Line:
         """Takes rows along the order."""
         order, keys = self.order(keys, engine)
-        places = np.full(keys.height, len(order))
-        places[order] = np.arange(len(order))
-        leading = growing.leading(keys, places)
-        order = np.concatenate([leading, order[~np.isin(order, leading)]])
+        first = keys.get_column("preselected").to_numpy()
+        if first.any():
+            places = np.full(keys.height, len(order))
+            places[order] = np.arange(len(order))
+            leading = np.flatnonzero(first)
+            leading = leading[np.argsort(places[leading], kind="stable")]
+            order = np.concatenate([leading, order[~first[order]]])
         if not limits:
             return Line(keys, order[: self.n], order[self.n :], order[self.n :], order)
         allowance = self.allowance(limits, order, keys.height, self.n)

@@ -148,7 +148,7 @@ class KeepS1(Ordering):
     def narrow(self, rows: pl.DataFrame) -> list[pl.Expr]:
         group = self.mix.group() if self.mix else pl.lit(None, dtype=pl.String)
         length = lengths.length(rows, self.length_from)
-        return [pl.col("domain"), length.alias("length"), group.alias("group")]
+        return [lengths.named("domain"), length.alias("length"), group.alias("group")]
 
     def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002 - others need it
         drawn = np.fromiter(self.draws(keys), dtype=DRAWN)

@@ -29,8 +29,10 @@ class AddScore(Asker):
 
     The model is asked for log-probabilities, so it has to be served by a server that echoes
     prompts with them (vLLM), or loaded here (`provider: transformers`). What could not be scored is
-    null, with the reason as `outcome`.
+    null, with the reason as `outcome`; `ok` is said where every measure has its number.
     """
+
+    revision: ClassVar = 2
 
     scores: ClassVar = True
     added: ClassVar = ("scores",)
@@ -194,7 +196,18 @@ class AddScore(Asker):
         said["lalp"] = _mean(local)
         if logprob is not None and without:
             said["ifd"] = logprob / without
+        if said["outcome"] == "ok" and any(said.get(name) is None for name in self._numbers()):
+            said["outcome"] = "undefined"
         return none | said
+
+    def _numbers(self) -> tuple[str, ...]:
+        """Fields that the measures promise."""
+        of: dict[Measure, tuple[str, ...]] = {
+            "whole": ("logprob", "perplexity"),
+            "local": ("lalp",),
+            "ifd": ("logprob", "ifd"),
+        }
+        return tuple(name for measure in self.measures for name in of[measure])
 
 
 def steps_of(text: str, separator: str) -> list[str]:

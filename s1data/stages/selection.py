@@ -23,7 +23,7 @@ from s1data.stages.draws import Domain, draws, generator, uniforms
 from s1data.stages.lengths import LengthFrom
 from s1data.stages.ordering import CHOSEN_BEFORE, UNDER_QUOTA, Ordering, Places
 
-NO_DOMAIN: Final = "It has no domain, so it can never be drawn."
+NO_DOMAIN: Final = "It has no domain, or one of white space, so it can never be drawn."
 
 
 def numbers_by_id(keys: pl.DataFrame, seed: int, stage: str) -> npt.NDArray[np.float64]:
@@ -126,7 +126,7 @@ class KeepDiverse(Ordering):
     seed: int = Field(default=0, ge=0, description="Seed of the draws.")
 
     def narrow(self, rows: pl.DataFrame) -> list[pl.Expr]:  # noqa: ARG002 - as it stands
-        return [pl.col("domain")]
+        return [lengths.named("domain")]
 
     def order(self, keys: pl.DataFrame, engine: Engine) -> tuple[Places, pl.DataFrame]:  # noqa: ARG002 - others need it
         name = self.stage_name()
@@ -170,20 +170,30 @@ def undrawn() -> pl.Expr:
 class KeepTop(Ordering):
     """Keeps the rows with the greatest weighted sum of columns; equal sums by id, then row.
 
-    A value that is null or not finite counts as the worst that its column has. Select2Reason's
-    ranking (arXiv 2505.17266, section 3) is one of difficulty and length of the trace, each scaled
+    A row that lacks a value (null, or not finite) comes after all that have every one, the fewer it
+    lacks the earlier; among its like it counts as the worst of that column. Select2Reason's ranking
+    (arXiv 2505.17266, section 3) is one of difficulty and length of the trace, each scaled
     to ranks: `weights: {difficulty: 0.5, traces.thinking_tokens: 0.5}`.
     """
 
+    revision: ClassVar = 2
     example = {"n": 5, "weights": {"domain_score": 1.0}}
     reasons: ClassVar[Mapping[str, str]] = {
+        "no_value": (
+            "It has no {missing}, so it comes after all rows that have: rank {rank}; {n} are kept, "
+            "the last {last_id} with {last_score}."
+        ),
         "not_among_top": (
             "Rank {rank} with a score of {score}; {n} are kept, the last {last_id} "
             "with {last_score}."
         ),
         **UNDER_QUOTA,
     }
-    evidence = CHOSEN_BEFORE | {"score": pl.Float64(), "last_score": pl.Float64()}
+    evidence = CHOSEN_BEFORE | {
+        "score": pl.Float64(),
+        "last_score": pl.Float64(),
+        "missing": pl.List(pl.String()),
+    }
 
     weights: Pairs[float] = Field(
         min_length=1,
@@ -221,9 +231,10 @@ class KeepTop(Ordering):
         yield from super().check(columns, inputs)
         for name, _ in self.weights:
             dtype = columns.get(lengths.column(name))
+            listed = "." in name
             number = dtype is None or dtype == pl.Boolean or dtype.is_numeric()
-            listed = "." in name and not list(lengths.problems(name, columns))
-            if not (number or listed):
+            fits = not list(lengths.problems(name, columns)) if listed else number
+            if not fits:
                 wanted = "numeric or Boolean columns, or column.field of numbers in a list"
                 yield Problem("weights", wanted, f"{name}: {dtype}")
 
@@ -235,14 +246,22 @@ class KeepTop(Ordering):
         score = pl.lit(0.0)
         for name, weight in self.weights:
             score = score + weight * self._scaled(pl.col(f"weighted {name}"), weight)
-        scored = keys.with_columns(score=score)
-        return greatest_first(scored.get_column("score")), scored
+        lacks = [
+            pl.when(pl.col(f"weighted {name}").is_null()).then(pl.lit(name))
+            for name, _ in self.weights
+        ]
+        missing = pl.concat_list(lacks).list.drop_nulls()
+        scored = keys.with_columns(score=score, missing=missing)
+        few = scored.get_column("missing").list.len().to_numpy()
+        worst_last = -scored.get_column("score").to_numpy()
+        return np.lexsort((worst_last, few)), scored
 
     def why(self, ranked: pl.DataFrame) -> pl.DataFrame:
         return self.with_last(ranked, last_score="score")
 
     def reason(self) -> pl.Expr:
-        return pl.lit("not_among_top")
+        lacks = pl.col("missing").list.len() > 0
+        return pl.when(lacks).then(pl.lit("no_value")).otherwise(pl.lit("not_among_top"))
 
     def _scaled(self, value: pl.Expr, weight: float) -> pl.Expr:
         worst = value.min() if weight > 0 else value.max()

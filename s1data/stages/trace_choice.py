@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final, Literal
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from s1data import pool
 from s1data.stage import Evidence, Filter, Problem
 
 Wanted = Literal[
@@ -17,6 +18,7 @@ Wanted = Literal[
 Place = tuple[str, int]
 CHECKED: Final = ("agrees", "complete")
 SCORED: Final = ("highest", "lowest")
+LONG: Final = ("shortest", "longest")
 INCOMPLETE: Final = frozenset({"cut", "empty", "refusal"})
 IN_WORDS: Final[dict[str | None, str]] = {
     "right": "its answer is judged better",
@@ -34,17 +36,22 @@ IN_WORDS: Final[dict[str | None, str]] = {
 class ChooseTrace(Filter):
     """Leaves one trace in each row: the best by `order`, the first wish counting most.
 
-    Equal traces go by their order in the row (teacher, then sample). A row without a trace is
-    dropped. `keep: all` leaves every trace and drops just these rows.
+    Equal traces go by their order in the row (teacher, then sample). What was never measured ranks
+    behind all that was: a trace without a score or without counted tokens, and between sound and
+    flawed one that was not checked; evidence says how many had no value. Lines of `trace_flaws` and
+    `scores` leave with their trace. A row without a trace is dropped. `keep: all` leaves every
+    trace and drops just these rows.
     """
+
+    revision: ClassVar = 2
 
     order: tuple[Wanted, ...] = Field(
         default=("right", "complete", "shortest"),
         min_length=1,
         description="What is wanted, the most important first. `right`: verdict right before "
         "undecided before wrong. `agrees`: the thinking ends in the reply's answer; `complete`: "
-        "not cut, empty or refused; both by `trace_flaws`. `shortest`, `longest`: thinking tokens. "
-        "`highest`, `lowest`: of `score`. `teacher`: the order of `teachers`.",
+        "not cut, empty or refused; both by `trace_flaws`. `shortest`, `longest`: thinking tokens "
+        "as counted. `highest`, `lowest`: of `score`. `teacher`: the order of `teachers`.",
     )
     teachers: tuple[str, ...] = Field(
         default=(), description="Teachers, the preferred one first; others come after them."
@@ -57,6 +64,7 @@ class ChooseTrace(Filter):
     keep: Literal["one", "all"] = Field(default="one", description="One trace, or all of them.")
 
     needs: ClassVar = ("traces",)
+    uses: ClassVar = pool.OF_TRACES
     thins: ClassVar = "traces"
     reasons: ClassVar = {"no_trace": "It has no trace to choose from."}
     evidence: ClassVar = {
@@ -64,25 +72,46 @@ class ChooseTrace(Filter):
         "teacher": pl.String,
         "sample": pl.UInt32,
         "since": pl.String,
+        "unmeasured": pl.UInt32,
     }
     example: ClassVar = {"order": ["right", "complete", "longest"]}
 
+    @model_validator(mode="after")
+    def _wishes_agree(self) -> ChooseTrace:
+        twice = [wish for wish in dict.fromkeys(self.order) if self.order.count(wish) > 1]
+        both = [pair for pair in (LONG, SCORED) if set(pair) <= set(self.order)]
+        msg = ""
+        if twice or both:
+            got = " and ".join(both[0]) if both else f"{twice[0]} twice"
+            msg = f"order: wishes that agree are wanted, each once, got {got}"
+        elif self.teachers and "teacher" not in self.order:
+            msg = "teachers: wanted beside `teacher` in order, got an order without"
+        elif self.score is not None and not set(self.order) & set(SCORED):
+            msg = "score: wanted beside highest or lowest in order, got an order without"
+        if msg:
+            raise ValueError(msg)
+        return self
+
     def reads(self) -> tuple[str, ...]:
-        checked = ("trace_flaws",) if set(self.order) & set(CHECKED) else ()
         scored = (self.score.partition(".")[0],) if self.score else ()
-        return tuple(dict.fromkeys((*self.needs, *checked, *scored)))
+        return tuple(dict.fromkeys((*self.needs, *self.uses, *scored)))
 
     def check(
         self,
         columns: Mapping[str, pl.DataType],
         inputs: Mapping[str, Mapping[str, pl.DataType]],  # noqa: ARG002 - reads none
     ) -> Iterator[Problem]:
+        if (checked := set(self.order) & set(CHECKED)) and "trace_flaws" not in columns:
+            wanted = f"the column trace_flaws beside {' and '.join(sorted(checked))}"
+            yield Problem("order", wanted, "none", "put add_trace_checks before it")
         if set(self.order) & set(SCORED) and self.score is None:
             yield Problem("score", "column.field beside highest or lowest", "none")
         if "teacher" in self.order and not self.teachers:
             yield Problem("teachers", "teachers in order of preference", "none")
         name, _, field = (self.score or "").partition(".")
         dtype = columns.get(name)
+        if name in self.uses and dtype is None:
+            yield Problem("score", f"a column {name}", "none", "put the stage that adds it before")
         if dtype is None:
             return
         inner = dtype.inner if isinstance(dtype, pl.List) else None
@@ -114,14 +143,21 @@ class ChooseTrace(Filter):
             return super().in_words(evidence)
         sample, teacher = evidence["sample"], evidence["teacher"]
         since = IN_WORDS[evidence.values.get("since")]
-        return f"Of its {evidence['traces']} traces sample {sample} of {teacher} stays: {since}."
+        said = f"Of its {evidence['traces']} traces sample {sample} of {teacher} stays: {since}"
+        lacking = evidence.values.get("unmeasured")
+        return (
+            f"{said}; {lacking} of them have no value for what is wanted."
+            if lacking
+            else f"{said}."
+        )
 
     def _chosen(
         self, traces: list[dict[str, Any]], row: Mapping[str, Any]
     ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        flaws: dict[Place, set[str]] = {}
-        for line in row.get("trace_flaws") or ():
-            flaws.setdefault((line["teacher"], line["sample"]), set()).add(line["flaw"])
+        flaws: dict[Place, set[str]] | None = None if row["trace_flaws"] is None else {}
+        for line in row["trace_flaws"] or ():
+            if flaws is not None:
+                flaws.setdefault((line["teacher"], line["sample"]), set()).add(line["flaw"])
         name, _, field = (self.score or "").partition(".")
         scores = {(s["teacher"], s["sample"]): s[field] for s in row.get(name) or () if s}
         worth = [
@@ -131,14 +167,16 @@ class ChooseTrace(Filter):
         best, next_ = ranked[:2]
         told = (w for w, a, b in zip(self.order, worth[best], worth[next_], strict=True) if a != b)
         chosen = traces[best]
-        said = {"teacher": chosen["teacher"], "sample": chosen["sample"]}
-        return [chosen], {"traces": len(traces), **said, "since": next(told, None)}
+        said: dict[str, Any] = {"teacher": chosen["teacher"], "sample": chosen["sample"]}
+        lacking = sum(math.inf in wishes for wishes in worth)
+        said |= {"since": next(told, None), "unmeasured": lacking}
+        return [chosen], {"traces": len(traces), **said}
 
     def _worth(
         self,
         wish: Wanted,
         trace: Mapping[str, Any],
-        flaws: Mapping[Place, set[str]],
+        flaws: Mapping[Place, set[str]] | None,
         scores: Mapping[Place, float | None],
     ) -> float:
         """Lower is better."""
@@ -146,10 +184,11 @@ class ChooseTrace(Filter):
         if wish == "right":
             verdicts: dict[bool | None, float] = {True: 0.0, None: 1.0, False: 2.0}
             return verdicts[trace["verdict"]]
-        if wish == "agrees":
-            return float("answers_differ" in flaws.get(place, ()))
-        if wish == "complete":
-            return float(bool(INCOMPLETE & flaws.get(place, set())))
+        if wish in CHECKED:
+            if flaws is None:
+                return 0.5  # never checked: behind what is known to be sound
+            bad = {"answers_differ"} if wish == "agrees" else INCOMPLETE
+            return float(bool(bad & flaws.get(place, set())))
         if wish == "teacher":
             known = self.teachers.index(place[0]) if place[0] in self.teachers else None
             return float(len(self.teachers) if known is None else known)

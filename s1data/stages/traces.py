@@ -208,6 +208,7 @@ class AddTraceChecks(GlobalEnricher):
 class DropBadTraces(Filter):
     """Leaves out traces with given flaws, and drops the row when no trace is left.
 
+    Their lines in `trace_flaws` and `scores` leave with them.
     Wrong answers stay unless they are named: see docs/traces.md for why.
     """
 
@@ -217,7 +218,9 @@ class DropBadTraces(Filter):
         "verdict is false.",
     )
 
+    revision: ClassVar = 2
     needs: ClassVar = ("traces", "trace_flaws")
+    uses: ClassVar = ("scores",)
     thins: ClassVar = "traces"
     reasons: ClassVar = {
         "no_good_trace": "{left_out} of its {traces} traces are left out, for {for_flaws}.",

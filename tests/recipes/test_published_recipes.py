@@ -116,6 +116,24 @@ def test_a_run_prints_expected_against_found_and_where_the_two_sources_differ(tm
     assert told == ["read", "drop_incomplete", "drop_malformed", "drop_solved", "keep"]
 
 
+@pytest.mark.parametrize(
+    ("name", "column", "changed", "says"),
+    [
+        ("pool", "gemini_length", pl.col("gemini_length").cast(pl.String), "wanted numbers, got String"),
+        ("pool", "isqwen7bcorrect", pl.lit("yes").alias("isqwen7bcorrect"), "wanted true and false, got String"),
+        ("pool", "domain", pl.lit(3).alias("domain"), "wanted texts, got Int32"),
+        ("traces", "thinking_trajectories", pl.lit("So it is 4.").alias("thinking_trajectories"), "wanted lists of texts, got texts"),
+    ],
+)  # fmt: skip
+def test_the_replay_refuses_a_column_of_another_type(tmp_path, name, column, changed, says):
+    given = fixtures.s1k_replay(tmp_path)
+    pl.read_parquet(given[name]).with_columns(changed).write_parquet(given[name])
+    recipe = Pipeline.load("s1k-replay")
+    who = "source" if name == "pool" else "input"
+    with pytest.raises(PoolError, match=f"{who} {name}: column '{column}'.*: {says}"):
+        recipe.run(tmp_path / "run", inputs=given)
+
+
 def test_the_replay_is_s1s_notebook_step_by_step(tmp_path):
     """The notebook's filters, written out here over the same rows."""
     given = fixtures.s1k_replay(tmp_path)

@@ -77,6 +77,7 @@ def opened(home, url, *sources, **env):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert "Retry" not in done.stderr
     return json.loads(done.stdout)
 
 

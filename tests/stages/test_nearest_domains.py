@@ -2,10 +2,12 @@
 
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from s1data import taxonomies
 from s1data.acting import act, with_places
 from s1data.engine import LocalEngine
+from s1data.stages import get
 from s1data.stages.nearest_domains import AddNearestDomain
 
 SHAPES = {
@@ -152,3 +154,16 @@ def test_the_subject_classes_are_named_in_our_own_words():
     assert set(theirs["code"].str.slice(0, 2)) <= set(taxonomies.MSC)
     titles = {title.lower().strip() for title in theirs["title"]}
     assert not titles & {words.lower() for words in taxonomies.MSC.values()}
+
+
+@pytest.mark.parametrize(
+    ("own", "says"),
+    [
+        ({"msc": {"11": "numbers"}}, "a name that none of ours has .*, got msc"),
+        ({"mine": {}}, "codes with words are wanted for mine, got no class"),
+        ({"mine": {"a": "numbers", "b": " "}}, "for mine, got 'b' without"),
+    ],
+)
+def test_a_list_that_says_nothing_or_stands_for_another_is_refused(own, says):
+    with pytest.raises(ValidationError, match=says):
+        get("add_nearest_domain").model_validate({"taxonomies": own})

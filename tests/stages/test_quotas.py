@@ -226,12 +226,8 @@ def test_a_first_set_that_cannot_be_kept_whole_is_refused_with_the_arithmetic(
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_first_set_is_kept_before_rows_that_other_rules_preselect(choose, name):
+def test_a_rule_with_a_condition_picks_from_an_input_and_promises_nothing_of_it(choose, name):
     first = pool().filter(~pl.col("right")).head(12)
-    rules = [{"right": "right"}, {"in_input": "first"}]
-    out = choose(name, 14, inputs={"first": first.select("id")}, preselect=rules)
-    assert set(first["id"]) < set(out.kept["id"])
-    # With a condition beside it the rule picks from the input, and promises nothing of it.
     some = [{"in_input": "first", "right": "right"}]
     assert choose(name, 5, inputs={"first": first.select("id")}, preselect=some).kept.height == 5
 

@@ -200,17 +200,23 @@ def test_the_measures_are_what_their_definitions_say(tmp_path, tiny, server):
 
 
 def test_what_could_not_be_scored_has_no_number_and_says_why(tmp_path, tiny, server):
-    frame = POOL.with_columns(solution=pl.Series([None, "x " * HOLDS, TEXTS[2]]))
+    more = POOL.head(1).with_columns(question=pl.lit("What is 3 + 4?"))
+    # The first token of a text alone has no probability, so "7" has no loss to divide by.
+    texts = pl.Series([None, "x " * HOLDS, TEXTS[2], "7"])
+    frame = pl.concat([POOL, more]).with_columns(solution=texts)
     for home, options in (
         (tmp_path / "served", {"url": server[0]}),
         (tmp_path / "here", {"provider": "transformers", "model": tiny[0]}),
     ):
         done, lines = scored(home, frame, **options)
-        assert [line["outcome"] for line in lines] == ["no_text", "bad_request", "ok"]
+        told = ["no_text", "bad_request", "ok", "undefined"]
+        assert [line["outcome"] for line in lines] == told
+        assert lines[3]["logprob"] is not None
+        assert lines[3]["ifd"] is None
         for line in lines[:2]:
             assert line["logprob"] is line["lalp"] is line["ifd"] is line["perplexity"] is None
         counted = done.manifest["stages"][-1]["figures"]["texts"]
-        assert counted == {"bad_request": 1, "no_text": 1, "ok": 1}
+        assert counted == {"bad_request": 1, "no_text": 1, "ok": 1, "undefined": 1}
 
 
 def test_scores_are_stored_as_replies_are(tmp_path, server):
@@ -240,10 +246,13 @@ def test_the_trace_that_the_student_finds_most_likely_is_chosen(tmp_path):
         done = recipe(TRACES).run(tmp_path / "run", inputs={"pool": POOL}, means=means)
     assert any(entry.call == "score" for entry in server.log)
     others = 0
+    made = pl.read_parquet(tmp_path / "run" / "stages" / "02-add_score" / "columns.parquet")
+    of = dict(made.join(done.ledger, on="row").select("id", "scores").iter_rows())
     for line in done.selected.iter_rows(named=True):
         (trace,) = line["traces"]
-        best = max(line["scores"], key=lambda score: score["lalp"])
-        assert len(line["scores"]) == 3
+        best = max(of[line["id"]], key=lambda score: score["lalp"])
+        assert len(of[line["id"]]) == 3
+        assert line["scores"] == [best], "the scores of traces that left are gone"
         assert {score["outcome"] for score in line["scores"]} == {"ok"}
         assert trace["sample"] == best["sample"]
         others += trace["sample"] != 0

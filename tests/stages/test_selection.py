@@ -8,6 +8,8 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+import s1data
+from s1data import StageError
 from s1data.stage import Evidence
 from s1data.stages import get
 from s1data.stages.preselection import preselected
@@ -232,6 +234,21 @@ class TestKeepTop:
         lines = ranked(get("keep_top")(n=2, **fields), self.ROWS).sort("row")
         assert [e["score"] for e in lines.get_column("evidence")] == pytest.approx(scores)
 
+    def test_a_row_that_lacks_a_value_comes_last_and_is_told_which(self):
+        rows = self.ROWS.with_columns(c=pl.Series([math.nan, 1.0, 2.0, None]))
+        for scale in ("rank", "raw"):
+            # The second row is the worst by both columns, and still before those that lack one.
+            weights = {"a": -1.0, "c": -1.0}
+            stage = get("keep_top")(n=1, weights=weights, scale=scale)
+            ids = rows["id"].to_list()
+            assert order(stage, rows)[2:] == [ids[0], ids[3]]
+            lines = {line["row"]: line for line in ranked(stage, rows).iter_rows(named=True)}
+            assert [lines[i]["reason"] for i in (0, 3)] == ["no_value", "no_value"]
+            said = lines[3]["evidence"]
+            assert said["missing"] == ["a", "c"]
+            assert "It has no a, c, so it comes" in stage.in_words(Evidence("no_value", said))
+            assert stage.keeps_if(Evidence("no_value", said)) == {"n": 4}
+
     def test_equal_scores_go_by_id(self):
         rows = self.ROWS.with_columns(a=1.0)
         assert order(get("keep_top")(n=2, weights={"a": 1}), rows) == sorted(rows["id"])
@@ -240,6 +257,12 @@ class TestKeepTop:
     def test_weights_that_say_nothing_are_refused(self, weights):
         with pytest.raises(ValidationError, match="weights"):
             get("keep_top")(n=2, weights=weights)
+
+    @pytest.mark.parametrize(("weights", "got"), [({"a.x": 1}, "a.x"), ({"t": 1}, "t: String")])
+    def test_in_a_script_too_a_column_that_cannot_be_weighed_is_one_clear_line(self, weights, got):
+        rows = self.ROWS.with_columns(t=pl.lit("long"))
+        with pytest.raises(StageError, match=f"stage keep_top: field weights: wanted .*got {got}"):
+            s1data.apply(get("keep_top")(n=2, weights=weights), rows)
 
     def test_a_column_without_numbers_is_a_problem(self):
         (problem,) = get("keep_top")(n=2, weights={"a": 1}).check({"a": pl.String()}, {})
@@ -252,6 +275,25 @@ class TestKeepDiverse:
         out = lines.filter(pl.col("domain").is_null())
         assert out.get_column("reason").to_list() == ["no_domain"] * out.height
         assert lines.get_column("rank").null_count() == out.height > 0
+
+    @pytest.mark.parametrize("name", ["keep_diverse", "keep_s1"])
+    def test_a_domain_of_white_space_is_none(self, name):
+        rows = pool().with_columns(domain=pl.when(pl.col("row") % 2 == 0).then(pl.lit(" ")).otherwise("domain"))  # fmt: skip
+        more = {"length_from": "tokens"} if name == "keep_s1" else {}
+        lines = ranked(get(name)(n=400, **more), rows)
+        blank = lines.filter(pl.col("row") % 2 == 0)
+        assert set(blank["reason"]) == {"no_domain"}
+        assert blank["rank"].null_count() == blank.height
+
+
+def test_a_rule_that_preselects_nothing_is_told(caplog):
+    rules = [{"source_type": ["no such"]}, {"right": "right"}]
+    out = s1data.apply(get("keep_random")(n=3, preselect=rules), pool())
+    assert out.kept.height == 3
+    assert [record.getMessage() for record in caplog.records] == [
+        'stage keep_random: preselect rule 1, {"source_type":["no such"]}, meets none of '
+        f"{pool().height:,} rows"
+    ]
 
 
 class TestKeepS1:

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from s1data import pool
-from s1data.acting import act, with_places
+from s1data.acting import act, apply, with_places
 from s1data.engine import LocalEngine
 from s1data.graders import workers
 from s1data.models import joined, split
@@ -215,7 +215,7 @@ def judged(lines):
 
 def test_a_row_goes_on_with_its_good_traces_and_leaves_with_none():
     rows = judged([("a", "one", *GOOD), ("a", "two", "", ""), ("b", "one", "She has", None)])
-    outcome = act(DropBadTraces(), rows, None)
+    outcome = apply(DropBadTraces(), rows)
     assert [t["teacher"] for t in outcome.kept["traces"][0]] == ["one"]
     assert outcome.kept["question"].to_list() == ["a"]
     assert outcome.thinned["row"].to_list() == [0]
@@ -254,9 +254,10 @@ def test_a_wrong_answer_stays_unless_asked_for():
     trace = dict.fromkeys(f.name for f in pool.TRACE.fields)
     trace |= {"teacher": "one", "sample": 0, "verdict": False}
     schema = {"traces": pool.COLUMNS["traces"], "trace_flaws": pool.COLUMNS["trace_flaws"]}
-    rows = with_places(pl.DataFrame({"traces": [[trace]], "trace_flaws": [[]]}, schema=schema))
-    assert act(DropBadTraces(), rows, None).kept.height == 1
-    assert act(DropBadTraces(flaws=["wrong"]), rows, None).kept.height == 0
+    rows = pl.DataFrame({"traces": [[trace]], "trace_flaws": [[]]}, schema=schema)
+    rows = rows.with_columns(question=pl.lit("a"))
+    assert apply(DropBadTraces(), rows).kept.height == 1
+    assert apply(DropBadTraces(flaws=["wrong"]), rows).kept.height == 0
 
 
 def test_a_run_reads_texts_back_and_says_which_traces_left(tmp_path):
