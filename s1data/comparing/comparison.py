@@ -103,7 +103,7 @@ def compare(
     stable, times = _stability(every, seed_count, teller)
     there = space.of(pl.concat([rows["id"] for rows in named]))
     return Comparison(
-        population=populations.shown(population),
+        population=populations.shown(population, [one.run.pipeline for one in every]),
         encoder=space.encoder,
         population_rows=len(there),
         length_of=length_of,

@@ -18,7 +18,11 @@ EDGES: Final = (0, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768
 
 
 def figures(rows: pl.DataFrame) -> dict[str, Any]:
-    """One line of numbers; None where the run holds nothing to tell by."""
+    """One line of numbers; None where the run holds nothing to tell by.
+
+    ``tokens`` is None unless all rows have some: a sum over a part would pass for the whole.
+    ``tokens_rows`` says of how many they are known.
+    """
     tokens = rows["tokens"].drop_nulls()
     return {
         "rows": rows.height,
@@ -28,7 +32,8 @@ def figures(rows: pl.DataFrame) -> dict[str, Any]:
         "median_question_chars": rows["question"].str.len_chars().median(),
         "median_length": rows["length"].median(),
         "near_duplicates": near_duplicates(rows),
-        "tokens": int(tokens.sum()) if len(tokens) else None,
+        "tokens": int(tokens.sum()) if len(tokens) == rows.height else None,
+        "tokens_rows": len(tokens),
         "gpu_hours": round(rows.height * H100_HOURS_PER_1000_ROWS / 1000, 2),
     }
 

@@ -54,8 +54,13 @@ def of(pipeline: Pipeline, name: str) -> pl.Expr:
     return _not_dropped_by(pipeline, labels.index(name) + 1)
 
 
-def shown(name: str) -> str:
-    """``after quality``; ``pool`` is the pool."""
+def shown(name: str, pipelines: Sequence[Pipeline] = ()) -> str:
+    """``after quality``; ``pool`` is the pool.
+
+    Of recipes none of which drops by difficulty, what the selector chose from is after quality.
+    """
+    if name == "difficulty" and pipelines and drawn_from(pipelines) == NAMED[:2]:
+        name = "quality"
     return name if name == "pool" else f"after {name}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -16,19 +16,18 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MOST_NAMES: Final = 10
-FIGURES: Final = {
-    "rows": "rows",
-    "domains": "domains",
-    "sources": "sources",
-    "preselected": "preselected",
-    "near_duplicates": "near-doubles",
-    "median_length": "length",
-    "tokens": "tokens",
-    "gpu_hours": "GPU hours",
-    "coverage_mean": "far, mean",
-    "coverage_max": "far, most",
-}
-"""Figures of a set that a terminal has room for, and their heads."""
+BESIDE: Final = 4
+"""Sets that stand side by side on 80 columns; more of them are tables below each other."""
+FIGURES: Final = (
+    ("Sets, and baselines by the population they are drawn from",
+     {"rows": "rows", "domains": "domains", "sources": "sources", "preselected": "pre-selected",
+      "near_duplicates": "near-doubles"}),
+    ("Length, tokens and training", {"median_length": "length", "tokens": "tokens",
+                                     "gpu_hours": "GPU hours"}),
+    ("Coverage: distance of the population to the nearest chosen row",
+     {"coverage_mean": "mean", "coverage_max": "most"}),
+)  # fmt: skip
+"""Figures of a set and their heads, in tables that 80 columns have room for."""
 
 
 def show(said: Comparison, console: Console) -> None:
@@ -37,22 +36,22 @@ def show(said: Comparison, console: Console) -> None:
         console.print(one)
         console.print()
     console.print(
-        f"far: distance (1 - cosine, {said.encoder}) of {said.population_rows:,} questions "
-        f"({said.population}, all runs) to the nearest chosen row. length: median of "
-        f"{said.length_of}."
+        f"Distance: 1 - cosine, {said.encoder}, of {said.population_rows:,} questions "
+        f"({said.population}, all runs). Length: median of {said.length_of}. Empty: not known."
     )
     console.print(NOTE)
 
 
 def _tables(said: Comparison) -> Iterator[Table]:
-    yield table(
-        "Sets, and baselines by the population they are drawn from",
-        ("set", *FIGURES.values()),
-        [
-            (line["set"], *(_figure(line[name]) for name in FIGURES))
-            for line in said.sets.iter_rows(named=True)
-        ],
-    )
+    for title, figures in FIGURES:
+        yield table(
+            title,
+            ("set", *figures.values()),
+            [
+                (line["set"], *(_cell(line, name) for name in figures))
+                for line in said.sets.iter_rows(named=True)
+            ],
+        )
     runs = said.sets.filter(kind="run")["set"].to_list()
     with_runs = said.overlap.filter(pl.col("set").is_in(runs))
     yield table(
@@ -88,14 +87,24 @@ def _distributions(said: Comparison, runs: list[str]) -> Iterator[Table]:
     for (what,), lines in said.distributions.filter(wanted).group_by("what", maintain_order=True):
         names = lines.group_by("name", "low").agg(pl.col("rows").sum())
         names = names.sort("low", "rows", "name", descending=[False, True, False])
+        listed = names["name"].head(MOST_NAMES).to_list()
+        more = f" (first {len(listed)})" if names.height > len(listed) else ""
         share = {(s, n): v for s, n, v in lines.select("set", "name", "share").iter_rows()}
-        cells = [
-            (name, *(shown.share(share.get((one, name), 0.0)) for one in sets))
-            for name in names["name"].head(MOST_NAMES).to_list()
-        ]
-        more = names.height - len(cells)
-        title = f"{shown.words(str(what))}, shares of each set"
-        yield table(title + (f" (first {len(cells)})" if more else ""), ("", *sets), cells)
+        told = set(lines["set"])
+        for start in range(0, len(sets), BESIDE):
+            some = sets[start : start + BESIDE]
+            cells = [
+                (name, *(shown.share(share.get((s, name), 0.0)) if s in told else "" for s in some))
+                for name in listed
+            ]
+            yield table(f"{shown.words(str(what))}, shares of each set{more}", ("", *some), cells)
+
+
+def _cell(line: dict[str, Any], name: str) -> object:
+    """A figure; of tokens that not all rows have, how many have them."""
+    if name == "tokens" and line[name] is None and line["tokens_rows"]:
+        return f"of {line['tokens_rows']:,} rows only"
+    return _figure(line[name])
 
 
 def _figure(value: object) -> object:

@@ -161,8 +161,9 @@ def test_without_a_difficulty_filter_there_is_no_population_after_it(tmp_path):
         "  - drop_solved: {unknown: keep}\n", ""
     )
     only = Pipeline.from_yaml(text, "x.yaml").run(tmp_path / "run", inputs=given(pool()))
-    names = set(compare([only], seed_count=0).sets["population"].drop_nulls())
-    assert names == {"pool", "after quality"}
+    said = compare([only], seed_count=0)
+    assert set(said.sets["population"].drop_nulls()) == {"pool", "after quality"}
+    assert said.population == "after quality"
 
 
 def test_distributions_count_the_set(runs, said):
@@ -234,6 +235,50 @@ def test_tokens_and_hours_are_those_of_the_rows(tmp_path):
     found = line(compare([made], seed_count=0).sets, set="tokens")
     assert found["tokens"] == made.selected["thinking_tokens"].sum()
     assert found["gpu_hours"] == round(30 * 6.93 / 1000, 2)
+
+
+def test_a_sum_over_a_part_of_the_rows_is_not_told_as_that_of_the_set(tmp_path):
+    some = pl.when(pl.col("right")).then("size").alias("thinking_tokens")
+    text = RECIPE.replace("KEEP", S1).replace("size: size", "thinking_tokens: thinking_tokens")
+    text = text.replace("length_from: size", "length_from: thinking_tokens")
+    counted = pool().with_columns(some)
+    made = Pipeline.from_yaml(text, "x.yaml").run(tmp_path / "part", inputs=given(counted))
+    part = line(compare([made], seed_count=0).sets, set="random, pool")
+    assert part["tokens"] is None
+    assert 0 < part["tokens_rows"] < 30
+    shown = command(made.path, "--seeds", 0).stdout
+    assert f"of {part['tokens_rows']} rows only" in shown
+
+
+def test_a_set_that_has_no_domains_has_an_empty_cell_and_not_nought(runs, tmp_path):
+    text = RECIPE.replace("KEEP", CHOICES["random"]).replace("domain: domain, ", "")
+    rows = {"pool": pool().drop("domain"), "attempts": given(pool())["attempts"]}
+    bare = Pipeline.from_yaml(text, "x.yaml").run(tmp_path / "bare", inputs=rows)
+    shown = command(runs["longest"].path, bare.path, "--seeds", 0).stdout
+    table = shown[shown.index("domain, shares") :].split("\n\n")[0]
+    (of_d0,) = [row for row in table.splitlines() if row.strip().startswith("d0 ")]
+    shares = of_d0.split()[1:]
+    assert len(shares) == 3, "the longest and two random baselines; bare, beside them, has none"
+    assert all(share.endswith("%") for share in shares)
+
+
+def test_a_random_baseline_is_another_draw_than_a_run_of_keep_random(tmp_path):
+    for seed in (0, 1, 2):
+        made = run(tmp_path / str(seed), "random", **{"keep.seed": seed})
+        found = compare([made], seed_count=0)
+        where = {"set": str(seed), "other": "random, after difficulty"}
+        assert line(found.overlap, **where)["share"] < 0.9
+
+
+def test_every_line_of_the_tables_has_room_on_80_columns(runs, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = command(*(made.path for made in runs.values()), "--seeds", 2).stdout
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= 80
+    for name in ("pre-selected", "near-doubles", "GPU hours"):
+        assert any(name in row for row in lines), "a head that is folded cannot be read"
+    # Seven sets are told by share in tables of four at most.
+    assert shown.count("domain, shares of each set") == 2
 
 
 def test_each_run_preselects_by_its_own_length_whatever_is_compared_as_length(runs, tmp_path):

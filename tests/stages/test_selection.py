@@ -290,10 +290,9 @@ def test_a_rule_that_preselects_nothing_is_told(caplog):
     rules = [{"source_type": ["no such"]}, {"right": "right"}]
     out = s1data.apply(get("keep_random")(n=3, preselect=rules), pool())
     assert out.kept.height == 3
-    assert [record.getMessage() for record in caplog.records] == [
-        'stage keep_random: preselect rule 1, {"source_type":["no such"]}, meets none of '
-        f"{pool().height:,} rows"
-    ]
+    rule = '{"source_type":["no such"]}'
+    said = f"stage keep_random: preselect rule 1, {rule}, meets none of {pool().height:,} rows"
+    assert [record.getMessage() for record in caplog.records] == [said]
 
 
 class TestKeepS1:
