@@ -3,7 +3,7 @@
     python -m bench.clustering [K…]
 
 CPU seconds of `KMeans(k)` as it comes and of ours, at k = 50 and 200, on one thread and the same
-generated vectors (384 numbers, 200 loose groups of unlike size, length 1), for three seeds each.
+generated vectors (384 numbers, 200 loose groups of unlike size, length 1), for five seeds each.
 The inertia (sum of squared distances, lower is tighter) is given beside the time, since a
 clustering can be had in no time if it need not be good. Where faiss is installed it is shown too
 (25 rounds, all vectors).
@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from s1data.stages.domains import AddClusterDomain
 
-ROWS, DIMENSIONS, GROUPS, SEEDS = 59_000, 384, 200, 3
+ROWS, DIMENSIONS, GROUPS, SEEDS = 59_000, 384, 200, 5
 
 
 def generated() -> np.ndarray:

@@ -94,7 +94,12 @@ def apply(
             "rows have no question; drop those first, as drop_incomplete does"
         )
     engine = LocalEngine(read=given.__getitem__, vectors_home=cache_home() / "vectors")
-    outcome = act(stage, rows, engine)
+    try:
+        outcome = act(stage, rows, engine)
+    except pl.exceptions.PolarsError as error:
+        first = str(error).splitlines()[0]
+        msg = f"stage {stage.label}: failed on {rows.height:,} rows: {first}; mend the frame"
+        raise StageError(msg) from error
     filler = [c for c in outcome.kept.columns if c in pool.COLUMNS and c not in frame.columns]
     made = set() if outcome.added is None else set(outcome.added.columns)
     extra = [c for c in filler if c not in made and c not in ("id", "row")]

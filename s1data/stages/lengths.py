@@ -69,5 +69,6 @@ def finite(value: pl.Expr) -> pl.Expr:
 
 
 def named(column: str) -> pl.Expr:
-    """A text column with null for texts of nothing but white space, which name nothing."""
-    return pl.when(pl.col(column).str.strip_chars() != "").then(pl.col(column)).alias(column)
+    """A column as text, with null for texts of nothing but white space, which name nothing."""
+    text = pl.col(column).cast(pl.String)
+    return pl.when(text.str.strip_chars() != "").then(text).alias(column)

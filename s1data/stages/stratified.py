@@ -7,14 +7,14 @@ rows within a group come in random order, so one order serves every n.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import numpy as np
 import polars as pl
 from pydantic import Field
 
-from s1data.stage import Engine
+from s1data.stage import Engine, Problem
 from s1data.stages.ordering import CHOSEN_BEFORE, UNDER_QUOTA, Ordering, Places
 from s1data.stages.selection import numbers_by_id
 
@@ -51,6 +51,16 @@ class KeepStratified(Ordering):
 
     def column_names(self) -> tuple[str, ...]:
         return (self.by,)
+
+    def check(
+        self,
+        columns: Mapping[str, pl.DataType],
+        inputs: Mapping[str, Mapping[str, pl.DataType]],
+    ) -> Iterator[Problem]:
+        yield from super().check(columns, inputs)
+        dtype = columns.get(self.by)
+        if dtype is not None and dtype.is_nested():
+            yield Problem("by", "a column of texts, numbers or Booleans", f"{self.by}: {dtype}")
 
     def narrow(self, rows: pl.DataFrame) -> list[pl.Expr]:  # noqa: ARG002 - as it stands
         return [pl.col(self.by).cast(pl.String).alias("group")]

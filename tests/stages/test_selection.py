@@ -441,6 +441,21 @@ class TestKeepStratified:
             assert other == [name for name in one if name in set(fewer["id"])]
 
 
+@pytest.mark.parametrize(
+    ("name", "fields", "says"),
+    [
+        ("keep_stratified", {"by": "tags"}, "field by: wanted a column of texts"),
+        ("keep_longest", {"length_from": "tags"}, "field length_from: wanted a text or number"),
+        ("keep_random", {"quota": {"tags": {"a": 1}}}, "field quota: wanted a text column"),
+        ("keep_kcenter", {}, "wanted the columns embedding"),
+    ],
+)
+def test_in_a_script_a_selector_says_in_a_line_what_its_column_lacks(name, fields, says):
+    rows = pool().with_columns(tags=pl.concat_list("id"))
+    with pytest.raises(StageError, match=f"^stage {name}: {says}.*got.*$"):
+        s1data.apply(get(name).model_validate({"n": 3} | fields), rows)
+
+
 def test_difficulty_and_length_of_a_trace_can_be_weighed_together():
     """Select2Reason's ranking: both as ranks, so that neither unit counts more."""
     rows = pool(4).with_columns(
