@@ -169,6 +169,8 @@ class _Reads:
     stage: Stage
     origins: Mapping[str, Origin] = field(default_factory=dict)
     thinned: Origin | None = None
+    beside: tuple[Origin, ...] = ()
+    """Columns that lost lines with the items of a list that it shortened."""
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -187,15 +189,17 @@ class _Builder:
             names = [c for c in shown_columns(stage) if c not in ALWAYS and c in self.makers]
             thins = stage.thins if isinstance(stage, Filter) else None
             thinned = None if thins is None else (thins, stage.label)
-            self.read.append(_Reads(stage, {c: (c, self.makers[c]) for c in names}, thinned))
+            left = _columns(checkpoint) if thins is not None else ()
+            beside = tuple((c, stage.label) for c in left if c != thins)
+            origins = {c: (c, self.makers[c]) for c in names}
+            self.read.append(_Reads(stage, origins, thinned, beside))
         elif isinstance(stage, Selector):
             self._selector(stage)
         if checkpoint.has("dropped"):
             self.state.drop(checkpoint.read("dropped", ["row"])["row"])
         if checkpoint.has("columns"):
             self.state.add(checkpoint.path("columns"))
-            added = pl.read_parquet_schema(checkpoint.path("columns"))
-            self.makers |= {c: checkpoint.label for c in added if c != "row"}
+            self.makers |= dict.fromkeys(_columns(checkpoint), checkpoint.label)
 
     def _selector(self, stage: Selector) -> None:
         made = stage.keys(self.state.load(("row", *shown_columns(stage))))
@@ -228,6 +232,13 @@ class _Builder:
         return Lines(layout, self.forms, shown.select(*ALWAYS, pl.exclude(ALWAYS)))
 
 
+def _columns(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Columns that a stage made or changed."""
+    if not checkpoint.has("columns"):
+        return ()
+    return tuple(c for c in pl.read_parquet_schema(checkpoint.path("columns")) if c != "row")
+
+
 def is_text(column: str, maker: str, dtype: pl.DataType) -> bool:
     """Whether a form of a column holds text that belongs to whoever wrote the question."""
     own = maker == "read" or column not in pool.STAGE_COLUMNS
@@ -239,7 +250,7 @@ def _names(read: list[_Reads]) -> dict[Origin, str]:
     for one in read:
         forms |= dict.fromkeys(one.origins.values())
         if one.thinned is not None:
-            forms[one.thinned] = None
+            forms |= dict.fromkeys((one.thinned, *one.beside))
     columns = [column for column, _ in forms]
     return {
         (column, maker): column if columns.count(column) == 1 else f"{column}@{maker}"
