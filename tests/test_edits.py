@@ -5,10 +5,12 @@ import json
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
 import s1data
 from s1data import RecipeError, StageError
 from s1data.acting import act
+from s1data.cli import app
 from s1data.edits import Edit
 from s1data.engine import LocalEngine
 from s1data.recipe import Pipeline
@@ -263,3 +265,17 @@ def test_a_run_tells_of_its_edits_in_ledger_manifest_and_why(tmp_path):
     assert again.manifest["edits"] == run.manifest["edits"]
     assert plain.manifest is not None
     assert s1data.Pipeline.load(run.path / "pipeline.yaml").fingerprint == recipe.fingerprint
+
+
+def test_the_command_tells_of_an_edit_that_moved_nothing_also_when_it_is_quiet(tmp_path):
+    recipe = pools.lay(tmp_path)
+    text = pools.pipeline(tmp_path).to_yaml()
+    text += "edits:\n  - {id: '0000000000000000', action: drop, reason: r, date: 2026-11-24}\n"
+    recipe.write_text(text, encoding="utf-8")
+    for again in range(2):
+        words = ["run", str(recipe), "--out", str(tmp_path / "run"), "--quiet"]
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, done.output
+        assert (
+            "edit drop 0000000000000000: it moved nothing: no row by that id reaches" in done.stdout
+        ), again

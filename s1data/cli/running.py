@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -251,9 +251,10 @@ def _summary(done: Run, report: Path | None, *, as_json: bool) -> int:
                 f"{'  ' + why if why else ''}"
             )
         if rows is not None:
-            for text in _beside_published(done.manifest["expected"]):
+            from s1data.report.remarks import remarks
+
+            for text in remarks(done.manifest):
                 click.echo(text)
-        if rows is not None:
             questions = "question" if rows == 1 else "questions"
             click.echo(f"{rows:,} {questions} in {done.path / 'selected.parquet'}")
             if report is not None:
@@ -268,21 +269,6 @@ def _summary(done: Run, report: Path | None, *, as_json: bool) -> int:
     if short:
         sys.stderr.write(f"s1data: rows that came out: {rows:,}; asked for: {asked:,}\n")
     return 1 if short else 0
-
-
-def _beside_published(expected: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Iterator[str]:
-    """Published counts beside those found, and where those who published them differ."""
-    from s1data.report.shown import apart
-
-    told: dict[str, dict[str, int]] = {}
-    for who, counts in expected.items():
-        for label, both in counts.items():
-            said = apart(both["found"], both["expected"])
-            yield f"{who}: {label} leaves {both['expected']:,}; here {both['found']:,} ({said})"
-            told.setdefault(label, {})[who] = both["expected"]
-    for label, counts_of in told.items():
-        if (gap := max(counts_of.values()) - min(counts_of.values())) > 0:
-            yield f"{' and '.join(counts_of)} differ by {gap:,} after {label}"
 
 
 def _say_how_on_own_questions(recipe: str, pipeline: Pipeline) -> None:
