@@ -20,7 +20,8 @@ PARTS = {
     "README.md", "pipeline.yaml", "manifest.json", "figures/funnel.svg",
     "data/train-00000-of-00001.parquet", "ledger/train-00000-of-00001.parquet",
     "replay/train-00000-of-00001.parquet", "artefacts/03-drop_duplicates.parquet",
-    "artefacts/04-drop_contaminated.parquet", "figures/sources.svg", "figures/question_chars.svg",
+    "artefacts/04-drop_contaminated.parquet", "artefacts/06-drop_solved.parquet",
+    "figures/sources.svg", "figures/question_chars.svg",
     "figures/trace_tokens.svg", "figures/difficulty.svg",
 }  # fmt: skip
 
