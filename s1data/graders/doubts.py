@@ -30,6 +30,7 @@ _ACCENT: Final = re.compile(
 )
 _ODD_ROOT: Final = re.compile(r"\\sqrt\s*\[\s*\d*[13579]\s*\]\s*\{?\s*-")
 _IMAGINARY: Final = re.compile(r"(?<![A-Za-z])i(?![A-Za-z])|\\sqrt\s*\{?\s*-|\\mathrm\s*\{?i\b")
+_LN, _LOG = (re.compile(rf"(?<![A-Za-z]){name}(?![A-Za-z])") for name in ("ln", "log"))
 _LABEL: Final = re.compile(r"\s*\(?[A-P]\)\s*\S")
 _NAMED: Final = re.compile(r"[A-Za-z](?:_\{?\w{1,3}\}?)?=(?=[^=])")
 _PRODUCT: Final = re.compile(r"-?\d+(?:\.\d+)?[A-Za-z]+(?:\^\{?\d+\}?[A-Za-z]*)*")
@@ -70,7 +71,7 @@ def of_wrong(reference: str, answer: str) -> str | None:
             > 1
         ):
             return reason
-    if {"\\ln" in s for s in sides} == {"\\log" in s for s in sides} == {True, False}:
+    if all({log.search(s) is None for s in sides} == {True, False} for log in (_LN, _LOG)):
         return "notation"
     if any(_ODD_ROOT.search(side) for side in sides):
         return "roots"

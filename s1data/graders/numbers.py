@@ -21,6 +21,8 @@ from s1data.graders.protocol import Grade, answer_of, decided, undecided
 METHOD: Final = "number"
 DIGITS: Final = 400
 """Characters of a number; longer ones are left to nobody: no answer is that long."""
+NOISY: Final = 12
+"""Digits from which on a reference is a number that a program printed."""
 EXPONENT: Final = 400
 """The largest power of ten that is written out."""
 
@@ -195,7 +197,11 @@ def _rounds_to(reference: Value, value: Fraction, decimals: int | None) -> bool:
     if not off:
         return True
     size = abs(reference.value)
-    noise = reference.decimals is not None and off <= size / 10**9
+    # Of twelve digits and more, as programs print them, the last are noise; of ten they are meant.
+    long = reference.decimals is not None and (
+        size * Fraction(10) ** reference.decimals >= 10 ** (NOISY - 1)
+    )
+    noise = long and off <= size / 10**9
     rounded = (
         reference.decimals is not None
         and (decimals is None or decimals > reference.decimals)

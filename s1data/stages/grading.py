@@ -55,7 +55,7 @@ class AddGrades(GlobalEnricher):
         "after a judge this stage says how often it agrees.",
     )
 
-    revision: ClassVar[int] = 5
+    revision: ClassVar[int] = 6
     example: ClassVar = {"of": "attempts"}
     uses: ClassVar = ("metadata",)
 
