@@ -26,7 +26,7 @@ from s1data.export import Options, export
 from s1data.export.samples import samples
 from s1data.recipe import Pipeline
 from s1data.run import Run
-from s1data.scaling import MARKS, Budget, sweep
+from s1data.scaling import Budget, prompting, sweep
 from s1data.scaling.local import Local
 from s1data.scaling.training import Settings, train
 
@@ -83,8 +83,9 @@ def main(home: Path) -> None:
     run = rehearsing.run(
         Pipeline.load(str(HERE / "loop.yaml")), home / "run", script=Script.of({"models": TEACHER})
     )
-    # Trained anew each time.
-    shutil.rmtree(home / "model", ignore_errors=True)
+    # Trained anew each time, and asked anew.
+    for made in ("model", "curve"):
+        shutil.rmtree(home / made, ignore_errors=True)
     start = str(base(run, home / "base"))
     written = export(run, home / "train.jsonl", Options("prompt-completion", start))
     print(f"curated and exported: {sum(written.files.values())} rows")
@@ -96,8 +97,10 @@ def main(home: Path) -> None:
     engine = Local(
         AutoModelForCausalLM.from_pretrained(home / "model"), tokenizer, temperature=1.0, seed=0
     )
+    # By the prompt that its record says it was trained with.
+    _, prompt = prompting.load(str(home / "model"), None, None)
     chosen = run.selected.select("id", "question", pl.col("answer").cast(pl.String))
-    points = sweep.run(chosen.head(QUESTIONS), BUDGETS, MARKS["think"], engine, home / "curve")
+    points = sweep.run(chosen.head(QUESTIONS), BUDGETS, prompt.marks, engine, home / "curve")
     show(points, home / "curve")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,8 +13,11 @@ from s1data.cli.modelling import setting_options, spec_of
 from s1data.cli.options import Command, Place, means_of, spending_options
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from s1data.scaling import Budget, Marks
-    from s1data.scaling.sweep import Point
+    from s1data.scaling.curves import Point
+    from s1data.scaling.prompting import Layout
 
 
 def _scale_options(command: Command) -> Command:
@@ -38,8 +41,10 @@ def _scale_options(command: Command) -> Command:
                      help="What the answer begins with when thinking was cut."),
         click.option("--max-answer", type=click.IntRange(min=1), default=4_096, metavar="N",
                      help="Most tokens of the answer (4096)."),
-        click.option("--marks", type=click.Choice(["s1", "think"]), default="s1",
+        click.option("--marks", type=click.Choice(["s1", "think"]),
                      help="What stands around the thinking: s1's tokens or think tags (s1)."),
+        click.option("--tokenizer", metavar="NAME|DIR",
+                     help="Its chat template writes the prompt; a trained folder says marks too."),
         click.option("--template", metavar="TEXT",
                      help="The raw prompt up to the thinking, with {question}."),
         click.option("--samples", type=click.IntRange(1, 64), default=1, metavar="K",
@@ -66,7 +71,8 @@ def scale_command(
     out: str,
     maxima: tuple[int, ...],
     waits: tuple[int, ...],
-    marks: str,
+    marks: Layout | None,
+    tokenizer: str | None,
     template: str | None,
     samples: int,
     grader: str,
@@ -95,23 +101,35 @@ def scale_command(
             f"--model {model}: no text can be put into a hosted model's thinking; wanted "
             "openai_compatible (s1data.scaling.served.Knob turns the budget that it has)"
         )
-    spec = spec.model_copy(update={"mode": "completions"})
     frame = sweep.read(Path(path), limit)
+    way = _way(frame, marks, tokenizer, template, given["system"])
+    # A prompt that a chat template wrote has its beginning token in it.
+    extra = {"add_special_tokens": False} if tokenizer is not None else {}
+    spec = spec.model_copy(
+        update={"mode": "completions", "system": None, "extra": extra | dict(spec.extra)}
+    )
     home = Path(out)
     home.mkdir(parents=True, exist_ok=True)
     means = means_of({**given, "models": ()})
     means = replace(means, endpoints={spec.model: urls})
+    click.echo(f"prompt: {way.says}")
     with Serving({spec.model: spec}, means, home, say=click.echo) as serving:
         points = sweep.run(
             frame,
             budgets,
-            _marks(marks, template),
+            way.marks,
             Completions(serving, spec.model),
             home,
-            samples=samples,
-            grader=grader,
+            sweep.How(
+                samples=samples,
+                grader=grader,
+                model=spec.model_dump(mode="json"),
+                asked=way.asked,
+            ),
         )
     show(points, home)
+    if more := sweep.others(home, budgets):
+        click.echo(f"not in this curve, as they were not asked for: {', '.join(more)}")
     lost = [one.name for one in points if one.errors == frame.height * samples]
     if lost:
         sys.stderr.write(f"s1data: no reply at all came for {', '.join(lost)}: see to the server\n")
@@ -142,14 +160,47 @@ def _budgets(
         raise click.UsageError(error.errors()[0]["msg"]) from error
 
 
-def _marks(name: str, template: str | None) -> Marks:
-    from s1data.scaling import MARKS
+@dataclass(frozen=True)
+class _Way:
+    """How questions are put to the model."""
 
+    marks: Marks
+    says: str
+    asked: dict[str, str] | None = None
+
+
+def _way(
+    frame: pl.DataFrame,
+    layout: Layout | None,
+    tokenizer: str | None,
+    template: str | None,
+    system: str | None,
+) -> _Way:
+    from s1data.scaling import MARKS, prompting
+
+    if tokenizer is not None:
+        if template is not None:
+            raise click.UsageError("--template, --tokenizer: each writes the prompt; give one")
+        chat, prompt = prompting.load(tokenizer, layout, system)
+        asked = prompting.held(list(frame.select("id", "question").iter_rows()), chat, prompt)
+        says = f"by the chat template of {tokenizer}, marks {prompt.layout}"
+        return _Way(prompt.marks, says, asked)
+    if system is not None:
+        raise click.UsageError(
+            "--system: a raw prompt has no place for it; name the chat template with --tokenizer, "
+            "or write it into --template"
+        )
+    marks = MARKS[layout or "s1"]
     if template is None:
-        return MARKS[name]
+        own = (
+            "s1-32B's, with Qwen's system prompt"
+            if layout != "think"
+            else "ChatML without a system prompt"
+        )
+        return _Way(marks, f"{own}; of a model that was trained on another: --tokenizer")
     if "{question}" not in template:
         raise click.UsageError(f"--template {template!r}: {{question}} must stand in it")
-    return MARKS[name].model_copy(update={"template": template})
+    return _Way(marks.model_copy(update={"template": template}), "as given by --template")
 
 
 def show(points: list[Point], home: Path) -> None:

@@ -16,7 +16,7 @@ from s1data.export.control import Control
 from s1data.export.formats import FORMATS, QWEN_SYSTEM, Format, Line
 from s1data.export.lengths import Lengths
 from s1data.export.samples import Choice, Sample, Special, check, samples
-from s1data.export.templates import Template, marked
+from s1data.export.templates import Template, marked, opens_thinking
 from s1data.export.writing import Writer, write_dataset_info
 from s1data.hub import shards
 from s1data.hub.published_set import PublishedSet
@@ -27,6 +27,7 @@ BATCH: Final = 256
 ENDINGS: Final = (".jsonl", ".parquet")
 WHOLE: Final = "default"
 NO_SYSTEM: Final = "none"
+_PROBE: Final = ({"role": "user", "content": "?"},)
 
 
 @dataclass(frozen=True)
@@ -238,6 +239,11 @@ class _Export:
         template = self.template
         if template is None:
             return
+        if self.how.format == "s1" and opens_thinking(template.prompt(_PROBE)):
+            yield (
+                f"the chat template of {template.name} opens <think> itself: who is asked by it "
+                "is asked otherwise than this text says; take another format than s1"
+            )
         if self.format.messages is not None:
             probe = Sample("", "?", marked(), "!")
             loses = template.loses_thinking(self.format.messages(probe, self.system))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from s1data.export.samples import Sample
-from s1data.export.templates import Template
+from s1data.export.templates import Template, opens_thinking
 
 Line = dict[str, Any]
 QWEN_SYSTEM: Final = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
@@ -77,8 +77,7 @@ def _prompt_completion(sample: Sample, system: str | None, template: Template | 
         return {"id": sample.id, "prompt": asked, "completion": said}
     prompt = template.prompt(asked)
     completion = thinking_in_tags(sample)
-    # Some templates open the tag themselves, so that a model cannot but think.
-    if prompt.rstrip().endswith("<think>"):
+    if opens_thinking(prompt):
         completion = completion.removeprefix("<think>\n")
     return {"id": sample.id, "prompt": prompt, "completion": completion + template.end}
 

@@ -117,6 +117,11 @@ def marked() -> str:
     return _MARK
 
 
+def opens_thinking(prompt: str) -> bool:
+    """Whether a prompt ends in a think tag, so that a model cannot but think."""
+    return prompt.rstrip().endswith("<think>")
+
+
 def _only_cached(name: str) -> bool:
     """Whether the Hub cannot be asked, but its cache has the tokenizer.
 

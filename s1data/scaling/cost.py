@@ -17,6 +17,7 @@ import polars as pl
 from s1data.errors import PoolError
 from s1data.export.samples import check, samples
 from s1data.run import Run
+from s1data.scaling.prompting import RECORD
 from s1data.serving import SPENDING
 from s1data.store import Spending
 
@@ -99,8 +100,6 @@ def _estimated(run: Run, epochs: float) -> dict[str, Any]:
 
 
 def _measured(folder: Path) -> dict[str, Any]:
-    from s1data.scaling.training import RECORD
-
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         return {

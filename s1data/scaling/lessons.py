@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 import polars as pl
 
@@ -18,10 +18,10 @@ from s1data.errors import PoolError
 from s1data.export.control import Control
 from s1data.export.formats import s1_content, thinking_in_tags
 from s1data.export.samples import Sample, check, samples
-from s1data.export.templates import Template
+from s1data.export.templates import Template, opens_thinking
 from s1data.hub.fetching import open_set
+from s1data.scaling.prompting import Layout, check_place
 
-Layout: TypeAlias = Literal["s1", "think"]
 _S1_OPENS: Final = "<|im_start|>think\n"
 _S1_CLOSES: Final = "\n<|im_start|>answer\n"
 _TAG_CLOSES: Final = "</think>"
@@ -62,6 +62,8 @@ def read(
             f"{path}: wanted a file of s1data export, which has a column of "
             f"{', '.join(COLUMNS)}; got {', '.join(frame.columns)}"
         )
+    if kind == "text":
+        check_place(template, "s1")
     for number, row in enumerate(frame.iter_rows(named=True), 1):
         name = str(row.get("id") or f"row {number}")
         lesson = _lesson(name, row, kind, template)
@@ -76,6 +78,7 @@ def of_rows(
 
     ``lost`` is counted up by reason.
     """
+    check_place(template, layout)
     found, none = samples(rows, "best", Control(template.special(), tags=layout != "s1"))
     for reason, count in none.items():
         lost[reason] = lost.get(reason, 0) + count
@@ -153,8 +156,7 @@ def _behind(name: str, asked: Iterable[dict[str, str]], said: str, template: Tem
             f"{name}: the chat template of {template.name} changes the question; drop the row, or "
             "take another template with --tokenizer"
         )
-    # Some templates open the tag themselves, so that a model cannot but think.
-    if prompt.rstrip().endswith("<think>"):
+    if opens_thinking(prompt):
         said = said.removeprefix("<think>\n")
     return Lesson(name, prompt, said)
 

@@ -7,8 +7,7 @@ averaged over all pairs of runs: that is what the appendix tables give. Both are
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import log2
@@ -133,17 +132,3 @@ def _quantiles(means: _Floats, share: float) -> tuple[float, float]:
     tail = (1 - share) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return 100 * float(low), 100 * float(high)
-
-
-def majority(answers: Iterable[tuple[str, str | None]]) -> dict[str, str | None]:
-    """The most frequent answer to each question, of (id, answer); of equals the one seen first.
-
-    Answers that are null do not vote; a question that has no other gets None. Parallel scaling, the
-    baseline of the paper's Figure 4b.
-    """
-    votes: dict[str, Counter[str]] = defaultdict(Counter)
-    for id_, answer in answers:
-        counted = votes[id_]
-        if answer is not None:
-            counted[answer] += 1
-    return {id_: (c.most_common(1)[0][0] if c else None) for id_, c in votes.items()}

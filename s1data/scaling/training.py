@@ -21,11 +21,10 @@ from s1data.durable import sync_folder
 from s1data.errors import RecipeError, RunError
 from s1data.export.templates import Template
 from s1data.frozen import Frozen
-from s1data.scaling import labels, lessons
+from s1data.scaling import labels, lessons, prompting
+from s1data.scaling.prompting import RECORD
 
 FORMAT: Final = 1
-RECORD: Final = "training.json"
-"""Written last into the model's folder."""
 _CHECKED: Final = 8
 """Rows that are collated at once for the check of labels."""
 _VERSIONS: Final = ("accelerate", "s1data", "torch", "transformers", "trl")
@@ -99,16 +98,38 @@ def train(
         tell(f"{reason}: {count:,}, left out")
     if rows.cut:
         tell(f"{len(rows.cut):,} rows longer than {settings.block_size:,} tokens are left out")
+    prompt = prompting.trained([(one.prompt, one.completion) for one in rows.lessons], template)
+    tell(_prompt_in_words(prompt, template, out))
     began = time.monotonic()
     trainer.train()
     seconds = time.monotonic() - began
     # The trainer turns it off, and would save it so: generation from there would be slow.
     trainer.model.config.use_cache = True
     trainer.save_model(str(out))
-    record = _record(target, model, settings, rows, template, trainer, seconds) | {"lost": lost}
+    record = _record(target, model, settings, rows, template, trainer, seconds) | {
+        "lost": lost,
+        "prompt": None if prompt is None else prompt.record(),
+    }
     if main:
         _write(out / RECORD, record)
     return record
+
+
+def _prompt_in_words(prompt: prompting.Prompt | None, template: Template, out: Path) -> str:
+    if prompt is None:
+        return (
+            f"prompts: not all by one prompt of the chat template of {template.name}; budgets "
+            "are forced on it with --template, by hand"
+        )
+    if prompt.system is not None:
+        system = f"the system prompt {prompt.system!r}"
+    else:
+        system = "no system message" + (
+            ", the template writes its own" if template.adds_a_system_prompt() else ""
+        )
+    return (
+        f"prompts: by the chat template, {system}; s1data scale --tokenizer {out} asks by the same"
+    )
 
 
 def _arguments(out: Path, settings: Settings, end: str) -> Any:  # noqa: ANN401 - TRL's, when there

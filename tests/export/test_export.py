@@ -135,6 +135,7 @@ def test_a_template_that_drops_the_thinking_is_warned_of_and_others_are_not(tmp_
         ("reasoning-content", "chatml"): True, ("reasoning-content", "keeps"): False,
         ("reasoning-content", "cuts"): True,
         ("sharegpt", "chatml"): False, ("sharegpt", "keeps"): False, ("sharegpt", "cuts"): True,
+        **{(form, "trims"): form == "reasoning-content" for form in FORMATS},
     }  # fmt: skip
 
 

@@ -30,7 +30,14 @@ CUTS = (
 )
 """As R1-distill: what stands before the closing tag is cut off, and the prompt opens the tag."""
 
-TEMPLATES = {"chatml": CHATML, "keeps": KEEPS, "cuts": CUTS}
+TRIMS = (
+    "<s>{% for m in messages %}"
+    "{{ '<|im_start|>' + m.role + '\n\n' + m.content | trim + '<|im_end|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n\n' }}{% endif %}"
+)
+"""As Llama 3: a mark of its own at the beginning, contents trimmed, no break behind a turn."""
+
+TEMPLATES = {"chatml": CHATML, "keeps": KEEPS, "cuts": CUTS, "trims": TRIMS}
 
 
 @cache

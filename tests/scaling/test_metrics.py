@@ -6,7 +6,7 @@ import pytest
 
 from s1data.errors import PoolError
 from s1data.scaling import Run, control, linear_scaling, performance, scaling
-from s1data.scaling.metrics import difference, interval, majority
+from s1data.scaling.metrics import difference, interval
 
 LIMITS = (1024, 2048, 4096, 8192, 16384)
 STEPS = tuple(100 * steps for steps in (16, 32, 64, 128, 256))
@@ -91,9 +91,3 @@ def test_an_interval_holds_the_mean_and_narrows_with_more_questions():
     low, high = interval([1.0] * 150 + [0.0] * 150)
     assert high - low == pytest.approx(few / 10**0.5, rel=0.15)
     assert interval([1.0] * 5) == (100, 100)
-
-
-def test_the_majority_of_answers_wins_and_the_silent_do_not_vote():
-    told = [("a", "1"), ("a", "2"), ("a", "2"), ("a", None), ("a", None), ("a", None), ("b", None)]
-    assert majority(told) == {"a": "2", "b": None}
-    assert majority([("a", "7"), ("a", "3")]) == {"a": "7"}

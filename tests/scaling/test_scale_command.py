@@ -15,7 +15,9 @@ import pytest
 
 from s1data.cli import main
 from s1data.emulator import Emulator, Script
-from s1data.scaling.sweep import SAMPLES
+from s1data.scaling.grading import SAMPLES
+from tests.export import tokenizers
+from tests.scaling import servers
 
 COUNT = 6
 ROWS = pl.DataFrame(
@@ -103,6 +105,9 @@ def test_several_samples_vote(s1data, tmp_path):
         (("--max-thinking", 8, "--samples", 2), "add it"),
         (("--max-thinking", 8, "--max-tokens", 5), "leave them out"),
         (("--max-thinking", 8, "--template", "x"), "{question} must stand in it"),
+        (("--max-thinking", 8, "--system", "Be brief."), "a raw prompt has no place for it"),
+        (("--max-thinking", 8, "--template", "{question}", "--tokenizer", "t"), "give one"),
+        (("--max-thinking", 8, "--tokenizer", "no-such/one/here"), "there is no such folder"),
     ],
 )
 def test_a_call_that_is_wrong_is_refused_in_one_line(s1data, arguments, says):
@@ -111,6 +116,122 @@ def test_a_call_that_is_wrong_is_refused_in_one_line(s1data, arguments, says):
     assert done.code == 2
     assert says in done.err
     assert done.err.count("\n") == 1
+
+
+def served(server):
+    return f"openai_compatible:small@{server.url}"
+
+
+def asked(server):
+    """Prompts of questions, without the tiny request before a start."""
+    return [body["prompt"] for body in server.bodies if "plus" in body["prompt"]]
+
+
+def test_the_chat_template_writes_the_prompt_with_a_system_prompt_in_its_turn(s1data, tmp_path):
+    folder = tokenizers.make(tmp_path / "t", "chatml")
+    call = ("--no-price", "--max-thinking", 8, "--marks", "think", "--tokenizer", folder)
+    with servers.completions(lambda _: servers.said("so 4", tokens=2)) as server:
+        done = s1data("scale", "q.jsonl", "--model", served(server), "--out", "c", *call,
+                      "--system", "Be brief.")  # fmt: skip
+        assert done.code == 0, done.err
+        assert f"prompt: by the chat template of {folder}, marks think" in done.out
+        head = "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n"
+        first = {
+            f"{head}{question}<|im_end|>\n<|im_start|>assistant\n<think>\n"
+            for question in ROWS["question"]
+        }
+        behind = {f"{text}so 4\n</think>\n\n" for text in first}
+        assert set(asked(server)) == first | behind
+        # Its beginning token, where it has one, stands in the text already.
+        assert all(body["add_special_tokens"] is False for body in server.bodies)
+        server.bodies.clear()
+        done = s1data("scale", "q.jsonl", "--model", served(server), "--out", "d", *call)
+        assert done.code == 0, done.err
+        assert all("You are a default." in text for text in asked(server))
+        server.bodies.clear()
+        plain = s1data("scale", "q.jsonl", "--model", served(server), "--out", "e", "--no-price",
+                       "--max-thinking", 8, "--marks", "think")  # fmt: skip
+        assert "prompt: ChatML without a system prompt; of a model that was" in plain.out
+        assert all(text.startswith("<|im_start|>user") for text in asked(server))
+        assert not any("add_special_tokens" in body for body in server.bodies)
+
+
+def test_a_trained_folder_says_how_it_is_asked(s1data, tmp_path):
+    folder = tokenizers.make(tmp_path / "t", "chatml")
+    told = {"marks": "think", "system": "S", "template": "<|im_start|>user\n{question} of old\n"}
+    (folder / "training.json").write_text(json.dumps({"prompt": told}))
+    call = ("--no-price", "--max-thinking", 8, "--tokenizer", folder, "--out", "c")
+    with servers.completions(lambda _: servers.said("so 4", tokens=2)) as server:
+        done = s1data("scale", "q.jsonl", "--model", served(server), *call)
+        assert done.code == 0, done.err
+        wanted = {f"<|im_start|>user\n{q} of old\n<think>\n" for q in ROWS["question"]}
+        assert wanted < set(asked(server))
+        for more, says in (
+            (("--marks", "s1"), "was trained with the marks think, got s1"),
+            (("--system", "T"), "was trained with the system prompt 'S', got 'T'"),
+        ):
+            done = s1data("scale", "q.jsonl", "--model", served(server), *call, *more)
+            assert (done.code, done.err.count("\n")) == (2, 1)
+            assert says in done.err
+    for record, says in (
+        ({"prompt": None}, "asked by no one prompt that its chat template writes"),
+        ({}, "does not say by which prompt the model was trained"),
+    ):
+        (folder / "training.json").write_text(json.dumps(record))
+        done = s1data("scale", "q.jsonl", "--model", "openai_compatible:m@http://127.0.0.1:1/v1",
+                      *call)  # fmt: skip
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert says in done.err
+
+
+OTHERS = [
+    (("--text", "Hmm"), None, 'holds samples with text "Wait", this call has "Hmm"'),
+    (("--marks", "s1"), None, "holds samples with prompt"),
+    (("--max-answer", 9), None, "max-answer"),
+    (("--grader", "exact"), None, "grader"),
+    (("--temperature", 0.5), None, "holds samples with model"),
+    (("--limit", 2), None, "of which 4 are not in this call (the first is q2)"),
+    ((), ROWS.with_columns(answer=pl.lit("9")), "of another question or answer with the id q0"),
+    ((), ROWS.with_columns(id="x" + pl.col("id")), "of which 6 are not in this call"),
+]
+
+
+def test_other_questions_or_settings_do_not_go_among_samples_and_more_of_the_same_do(
+    s1data, tmp_path
+):
+    def call(*more, marks="think"):
+        return s1data("scale", "q.jsonl", "--model", model(server), "--no-price", "--out", "c",
+                      "--marks", marks, "--max-thinking", 8, *more)  # fmt: skip
+
+    with emulator() as server:
+        ROWS.head(4).write_ndjson(tmp_path / "q.jsonl")
+        assert call().code == 0
+        ROWS.write_ndjson(tmp_path / "q.jsonl")
+        done = call()
+        assert done.code == 0, done.err
+        kept = (tmp_path / "c/samples/max8.parquet").read_bytes()
+        assert pl.read_parquet(tmp_path / "c/samples/max8.parquet").height == COUNT
+        before = len(server.log)
+        for more, frame, says in OTHERS:
+            (ROWS if frame is None else frame).write_ndjson(tmp_path / "q.jsonl")
+            refused = call(*more)
+            assert (refused.code, refused.err.count("\n")) == (2, 1), more
+            assert says in refused.err
+            assert "name another --out" in refused.err
+        assert (tmp_path / "c/samples/max8.parquet").read_bytes() == kept
+        assert len(server.log) == before
+        ROWS.write_ndjson(tmp_path / "q.jsonl")
+        done = call("--max-thinking", 16)
+        assert done.code == 0, done.err
+        assert (tmp_path / "c/samples/max8.parquet").read_bytes() == kept
+        one = s1data("scale", "q.jsonl", "--model", model(server), "--no-price", "--out", "c",
+                     "--marks", "think", "--max-thinking", 16)  # fmt: skip
+        assert "not in this curve, as they were not asked for: max8" in one.out
+    (tmp_path / "c/settings.json").unlink()
+    with emulator() as server:
+        assert "holds samples without settings.json" in call().err
+        (tmp_path / "c/settings.json").write_text("[]")
+        assert "settings.json cannot be read" in call().err
 
 
 @pytest.mark.parametrize(
