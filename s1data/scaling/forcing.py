@@ -71,6 +71,8 @@ class Generated:
     """Whether it ended at a limit and not at a stop text or an end of its own."""
     error: str | None = None
     """Why there is nothing: the request is over."""
+    ending: int = 0
+    """Of the tokens, those of the stop text or token that ended it; where not known, at most."""
 
 
 class Engine(Protocol):
@@ -91,6 +93,8 @@ class Piece:
     text: str
     tokens: int = 0
     """Generated tokens; 0 for what was put in."""
+    ending: int = 0
+    """Of them, those of the mark that ended it, which is not in the text."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,6 +114,11 @@ class Forced:
     def tokens(self, *kinds: Kind) -> int:
         """Generated tokens of pieces of these kinds."""
         return sum(piece.tokens for piece in self.pieces if piece.kind in kinds)
+
+    @property
+    def thought(self) -> int:
+        """Thinking tokens without the marks that ended it: what a minimum is of."""
+        return sum(piece.tokens - piece.ending for piece in self.pieces if piece.kind == "thinking")
 
     def count(self, kind: Kind) -> int:
         """Pieces of a kind."""
@@ -143,13 +152,22 @@ def force(
     while going:
         results = engine.generate([call for _, call in going])
         still = []
-        for (steps, _), result in zip(going, results, strict=True):
+        for (steps, call), result in zip(going, results, strict=True):
             try:
-                still.append((steps, steps.send(result)))
+                still.append((steps, steps.send(_kept(result, call))))
             except StopIteration:
                 continue
         going = still
     return states
+
+
+def _kept(got: Generated, call: Call) -> Generated:
+    """What an engine gave; a failure where its count could break the budget, or never end it."""
+    spoken = _before(got.text, call.stop, cut=False)[0].strip()
+    if got.error is not None or (1 if spoken else 0) <= got.tokens <= call.max_tokens:
+        return got
+    why = f"{got.tokens} tokens counted of {len(got.text):,} characters, {call.max_tokens} allowed"
+    return Generated(text="", tokens=0, hit_limit=False, error=f"malformed: {why}")
 
 
 def _steps(
@@ -169,9 +187,9 @@ def _steps(
     if got.error is not None:
         state.error = got.error
         return
-    text, _ = _before(got.text, marks.answer_ends)
+    text, _ = _before(got.text, marks.answer_ends, cut=got.hit_limit)
     state.answer_cut = got.hit_limit
-    state.pieces.append(Piece("answer", text, got.tokens))
+    state.pieces.append(Piece("answer", text, got.tokens, got.ending))
 
 
 def _think(
@@ -185,10 +203,10 @@ def _think(
         if got.error is not None:
             state.error = got.error
             return
-        text, stopped = _before(got.text, marks.ends)
+        text, stopped = _before(got.text, marks.ends, cut=got.hit_limit)
         spoken = bool(text.strip())
         waited = bool(state.pieces)
-        state.pieces.append(Piece("thinking", text, got.tokens))
+        state.pieces.append(Piece("thinking", text, got.tokens, got.ending))
         left -= got.tokens
         if got.hit_limit and not stopped:
             state.cut = True
@@ -210,14 +228,26 @@ def _goes_on(state: Forced, budget: Budget) -> Kind | None:
     """What replaces an end of thinking; None lets it stand."""
     if state.count("wait") < budget.waits:
         return "wait"
-    return "minimum" if state.tokens("thinking") < budget.minimum else None
+    return "minimum" if state.thought < budget.minimum else None
 
 
 def _call(state: Forced, prompt: str, most: int, stop: tuple[str, ...]) -> Call:
     return Call(id=state.id, sample=state.sample, prompt=prompt, max_tokens=most, stop=stop)
 
 
-def _before(text: str, stops: tuple[str, ...]) -> tuple[str, bool]:
-    """A text up to its first stop text, and whether there was one: not all engines cut there."""
+def _before(text: str, stops: tuple[str, ...], *, cut: bool) -> tuple[str, bool]:
+    """A text up to its first stop text, and whether there was one: not all engines cut there.
+
+    One that was cut at a limit loses the beginning of a stop text, or of a character, at its end.
+    """
     places = [place for stop in stops if (place := text.find(stop)) >= 0]
-    return (text[: min(places)], True) if places else (text, False)
+    if places:
+        return text[: min(places)], True
+    return (_without_part(text, stops) if cut else text), False
+
+
+def _without_part(text: str, stops: tuple[str, ...]) -> str:
+    text = text.rstrip("\ufffd")
+    parts = (stop[:size] for stop in stops for size in range(len(stop) - 1, 0, -1))
+    longest = max((part for part in parts if text.endswith(part)), key=len, default="")
+    return text.removesuffix(longest)

@@ -58,12 +58,42 @@ class Local:
                 pad_token_id=self._tokenizer.eos_token_id,
                 **self._sampling,
             )
-        ids = whole[0, given["input_ids"].shape[1] :].tolist()
+        asked, ids = (
+            given["input_ids"][0].tolist(),
+            whole[0, given["input_ids"].shape[1] :].tolist(),
+        )
         ended = bool(ids) and ids[-1] in self._ends()
-        text = self._tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=False)
-        stopped = ended or any(stop in text for stop in call.stop)
-        hit = len(ids) >= call.max_tokens and not stopped
-        return Generated(text=text, tokens=len(ids), hit_limit=hit)
+        said = ids[:-1] if ended else ids
+        text = self._text(asked, said)
+        places = [place for stop in call.stop if (place := text.find(stop)) >= 0]
+        hit = len(ids) >= call.max_tokens and not ended and not places
+        ending = len(ids) - len(said)
+        if places:
+            ending = len(ids) - self._reaching(asked, said, text[: min(places)])
+        return Generated(text=text, tokens=len(ids), hit_limit=hit, ending=ending)
+
+    def _text(self, asked: list[int], said: list[int]) -> str:
+        """What was said, as it goes on from what was asked.
+
+        By itself the first token of SentencePiece loses its space: a decoder takes it for the
+        beginning of a text.
+        """
+        before, whole = self._decoded(asked), self._decoded(asked + said)
+        return whole.removeprefix(before) if whole.startswith(before) else self._decoded(said)
+
+    def _decoded(self, ids: list[int]) -> str:
+        return str(
+            self._tokenizer.decode(
+                ids, skip_special_tokens=False, clean_up_tokenization_spaces=False
+            )
+        )
+
+    def _reaching(self, asked: list[int], said: list[int], text: str) -> int:
+        """The fewest tokens of what was said that hold all of a text at its beginning."""
+        count = len(said)
+        while count and self._text(asked, said[: count - 1]).startswith(text):
+            count -= 1
+        return count
 
     def _ends(self) -> set[int]:
         told = self._model.generation_config.eos_token_id

@@ -54,7 +54,7 @@ class Completions:
         answers = _asked(self._serving, requests)
         raw = self._serving.store.get([request.key for request in requests], raw=True)
         return [
-            _generated(answers[request.key], raw.get(request.key), call.max_tokens)
+            _generated(answers[request.key], raw.get(request.key), call)
             for request, call in zip(requests, calls, strict=True)
         ]
 
@@ -74,31 +74,57 @@ def _asked(serving: Serving, requests: Sequence[Request]) -> dict[str, Reply | M
     return found
 
 
-def _generated(answer: Reply | ModelError, raw: Reply | None, most: int) -> Generated:
+def _generated(answer: Reply | ModelError, raw: Reply | None, call: Call) -> Generated:
     if isinstance(answer, ModelError):
         return _failed(f"{answer.outcome.value}: {answer}")
     if not POLICIES[answer.outcome].answers and answer.outcome not in _SPOKEN:
         return _failed(f"{answer.outcome.value}: {answer.detail or 'no detail'}")
     choice, usage = _body(raw)
+    if choice is None:
+        return _failed("malformed: the reply has no choices")
+    return _told_by(choice, usage, call)
+
+
+def _told_by(choice: Mapping[str, Any], usage: Mapping[str, Any], call: Call) -> Generated:
     text = str(choice.get("text") or "")
     hit = choice.get("finish_reason") in {"length", "max_tokens"}
     tokens = _count(choice, usage)
-    if tokens is None:  # a server that counts nothing: what keeps the budget under any tokenizer
-        tokens = most if hit else min(most, len(text.encode()))
-    if tokens > most:
-        return _failed(f"the server generated {tokens} tokens where {most} were asked for at most")
-    return Generated(text=text, tokens=tokens, hit_limit=hit)
+    if tokens is None or (text and tokens == 0):
+        # A server that counts nothing: what keeps the budget under any tokenizer.
+        tokens = call.max_tokens if hit else min(call.max_tokens, len(text.encode()))
+        return Generated(text=text, tokens=tokens, hit_limit=hit)
+    if not 0 <= tokens <= call.max_tokens:
+        return _failed(
+            f"malformed: the server counts {tokens} tokens where {call.max_tokens} were asked for "
+            "at most"
+        )
+    ending = 0 if hit else min(tokens, _ending(choice, call.stop))
+    return Generated(text=text, tokens=tokens, hit_limit=hit, ending=ending)
+
+
+def _ending(choice: Mapping[str, Any], stop: Sequence[str]) -> int:
+    """At most so many of the tokens are those of the mark that ended a choice.
+
+    vLLM says which it was: a text, or the id of a token. Elsewhere it may be any of them, and no
+    tokenizer makes more tokens of a text than it has bytes.
+    """
+    told = choice.get("stop_reason")
+    if isinstance(told, int) and not isinstance(told, bool):
+        return 1
+    known = [told] if isinstance(told, str) else stop
+    return max((len(text.encode()) for text in known), default=1)
 
 
 def _failed(why: str) -> Generated:
     return Generated(text="", tokens=0, hit_limit=False, error=why)
 
 
-def _body(raw: Reply | None) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+def _body(raw: Reply | None) -> tuple[Mapping[str, Any] | None, Mapping[str, Any]]:
     """The first choice and the usage; the providers' own reading would take think tags out."""
     body = json.loads(raw.raw) if raw is not None and raw.raw else {}
-    choices = body.get("choices") or [{}]
-    return choices[0], body.get("usage") or {}
+    choices, usage = body.get("choices"), body.get("usage")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    return choice if isinstance(choice, dict) else None, usage if isinstance(usage, dict) else {}
 
 
 def _count(choice: Mapping[str, Any], usage: Mapping[str, Any]) -> int | None:
@@ -106,7 +132,7 @@ def _count(choice: Mapping[str, Any], usage: Mapping[str, Any]) -> int | None:
     if isinstance(ids := choice.get("token_ids"), list):
         return len(ids)
     told = usage.get("completion_tokens")
-    return told if isinstance(told, int) else None
+    return told if isinstance(told, int) and not isinstance(told, bool) else None
 
 
 class Knob:

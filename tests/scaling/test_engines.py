@@ -14,6 +14,7 @@ from s1data.scaling import MARKS, Budget, Marks, force
 from s1data.scaling.local import Local
 from s1data.scaling.served import Completions, Knob
 from s1data.serving import Means, Serving
+from tests.scaling import servers
 
 SPEC = ModelSpec(provider="openai_compatible", model="small", mode="completions")
 QUESTIONS = {(f"q{i}", 0): f"What is {i} plus {i + 3}?" for i in range(4)}
@@ -86,6 +87,55 @@ def test_a_knob_is_turned_and_its_keeping_is_the_services_own(tmp_path, monkeypa
     assert all(one.answer and not one.error for one in low)
 
 
+def against(answer, home, budget):
+    """What comes of one question at a server that answers so, and what it was asked."""
+    with servers.completions(answer) as server:
+        means = Means(endpoints={"m": (server.url,)}, no_price=True, store=home / "replies")
+        with Serving({"m": SPEC}, means, home) as serving:
+            engine = Completions(serving, "m")
+            (one,) = force({("a", 0): "Why?"}, budget, MARKS["think"], engine)
+    return one, server.bodies
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"choices": []}, "malformed: the reply has no choices"),
+        (servers.said("so", tokens=-3), "malformed: the server counts -3 tokens"),
+        (servers.said("so", tokens=99), "99 tokens where 16 were asked for at most"),
+    ],
+)
+def test_a_reply_that_cannot_be_is_named_and_is_no_silence(tmp_path, body, says):
+    one, bodies = against(lambda _: body, tmp_path, Budget(maximum=16, minimum=8, waits=2))
+    assert says in one.error
+    assert (one.mute, one.count("wait")) == (False, 0)
+    # Perhaps asked for again, as any such reply, but never gone on from.
+    assert len({body["prompt"] for body in bodies if "Why?" in body["prompt"]}) == 1
+
+
+@pytest.mark.parametrize(
+    ("choice", "thought"),
+    # Which mark ended it, by its token, its text, or not told: then its bytes, which are 10 at most.
+    [
+        ({"stop_reason": 7}, 11),
+        ({"stop_reason": "</think>"}, 4),
+        ({}, 2),
+        ({"finish": "length"}, 12),
+    ],
+)
+def test_a_minimum_on_a_server_is_of_what_surely_was_no_mark(tmp_path, choice, thought):
+    one, _ = against(
+        lambda _: servers.said("so it is", tokens=12, **choice), tmp_path, Budget(maximum=16)
+    )
+    assert (one.thought, one.tokens("thinking")) == (thought, 12)
+
+
+def test_a_server_that_counts_nothing_is_held_by_bytes(tmp_path):
+    for body in (servers.said("so it is"), servers.said("so it is", tokens=0)):
+        one, _ = against(lambda _, body=body: body, tmp_path / str(len(body)), Budget(maximum=16))
+        assert (one.tokens("thinking"), one.error) == (8, None)
+
+
 @pytest.fixture(scope="module")
 def tiny():
     """A byte-level model that was never trained: what it says is nothing, and always the same."""
@@ -108,7 +158,7 @@ PLAIN = Marks(template="{question} ", opens="<t>", ends=("</t>",), closes="</t>"
 
 @pytest.mark.parametrize("cap", [16, 32, 64])
 def test_caps_are_exact_on_a_model_in_this_process(tiny, cap):
-    engine = Local(*tiny, temperature=1.0)
+    engine = Local(*tiny, temperature=1.0, seed=1)
     (one,) = force({("a", 0): "Why?"}, Budget(maximum=cap, answer=8), PLAIN, engine)
     assert (one.tokens("thinking"), one.cut, one.tokens("answer")) == (cap, True, 8)
 
@@ -139,3 +189,56 @@ def test_samples_and_questions_draw_apart_and_each_the_same_again(tiny):
     )
     assert [one.thinking for one in first] == [one.thinking for one in again]
     assert len({one.thinking for one in first}) == len(questions)
+
+
+@pytest.fixture(scope="module")
+def spaced():
+    """A model whose tokenizer is as SentencePiece's: a word's space is in its token."""
+    words = [
+        "<eos>",
+        *(f"\u2581w{i}" for i in range(30)),
+        "\u2581Q",
+        "\u2581</t>",
+        "\u2581",
+        "\u2581abcdef",
+    ]  # by which transformers tells what a token adds to a text
+    inner = Tokenizer(
+        models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="\u2581")
+    )
+    inner.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
+    inner.decoder = decoders.Metaspace(prepend_scheme="first")
+    inner.add_special_tokens(["<eos>"])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<eos>")
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=len(words), n_embd=16, n_layer=1, n_head=2, n_positions=256,
+                        eos_token_id=0, bos_token_id=0)  # fmt: skip
+    return GPT2LMHeadModel(config), tokenizer
+
+
+def test_a_word_behind_the_prompt_keeps_its_space_with_sentencepiece(spaced):
+    model, tokenizer = spaced
+    assert tokenizer.decode(tokenizer("Q w3")["input_ids"][1:]) == "w3"
+    marks = Marks(template="{question}", opens=" w1", ends=("</t>",), closes=" w2", answer_ends=())
+    engine = Local(model, tokenizer, temperature=1.0)
+    (one,) = force({("a", 0): "Q"}, Budget(maximum=12, answer=6, final=""), marks, engine)
+    assert one.thinking.startswith(" ")
+    assert one.answer.startswith(" ")
+    # The text goes on from the prompt: read again, it has as many tokens as were generated.
+    assert len(tokenizer("Q w1" + one.thinking)["input_ids"]) == 2 + one.tokens("thinking")
+
+
+def test_the_tokens_of_a_stop_text_are_told_from_those_of_the_thought(tiny):
+    model, tokenizer = tiny
+    engine = Local(model, tokenizer, temperature=1.0, seed=3)
+    (free,) = force({("a", 0): "Why?"}, Budget(maximum=60, answer=1), PLAIN, engine)
+    stop = next(
+        text
+        for at in range(8, 40)
+        if (text := free.thinking[at : at + 2]).isascii() and free.thinking.find(text) == at
+    )
+    (one,) = force(
+        {("a", 0): "Why?"}, Budget(maximum=60, answer=1),
+        PLAIN.model_copy(update={"ends": (stop,)}), engine,
+    )  # fmt: skip
+    assert one.pieces[0].ending == 2
+    assert one.thought == one.tokens("thinking") - 2

@@ -1,5 +1,7 @@
 """Budget forcing with a scripted engine: whatever a model does, the budget holds."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -168,3 +170,47 @@ def test_the_mark_stands_behind_one_line_break_as_in_training(name, thought, lim
     assert whole.endswith(thought.rstrip("\n") + closes)
     assert closes.startswith("\n")
     assert "\n\n" not in whole.split(MARKS[name].opens)[-1].removesuffix(closes)
+
+
+class Marked(Scripted):
+    """Each thought ends in a mark of three tokens, which its engine counts with the words."""
+
+    def _one(self, call):
+        got = super()._one(call)
+        return got if got.hit_limit else replace(got, tokens=got.tokens + 3, ending=3)
+
+
+def test_a_minimum_is_of_thinking_without_the_marks_that_were_left_out():
+    (one,) = force({("a", 0): "q"}, Budget(maximum=99, minimum=10), MARK, Marked([4, 4, 1, 1, 1]))
+    assert one.thought == 10
+    assert one.thinking.count("w ") == 10
+    # All that was generated is in the maximum, and in the count.
+    assert one.tokens("thinking") == 10 + 3 * one.count("minimum") + 3
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [("so </", "so "), ("so <", "so "), ("so E", "so "), ("so \ufffd", "so "), ("so </t", "so "),
+     ("so < 4", "so < 4"), ("so", "so")],
+)  # fmt: skip
+def test_a_cut_in_the_middle_of_a_mark_leaves_nothing_of_it(said, kept):
+    class Cut(Scripted):
+        def _one(self, call):
+            return Generated(text=said, tokens=call.max_tokens, hit_limit=True)
+
+    engine = Cut([])
+    (one,) = force({("a", 0): "q"}, Budget(maximum=4, answer=4), MARK, engine)
+    assert (one.thinking, one.cut, one.tokens("thinking")) == (kept, True, 4)
+    assert engine.calls[1][0].prompt == f"Q: q\n<t>{kept}</t>\nA: Final Answer:"
+
+
+@pytest.mark.parametrize("tokens", [-5, 0, 99])
+def test_an_engine_whose_counts_cannot_be_is_named_and_not_asked_for_ever(tokens):
+    class Miscounts(Scripted):
+        def _one(self, call):
+            return Generated(text="words", tokens=tokens, hit_limit=False)
+
+    engine = Miscounts([], price=0)
+    (one,) = force({("a", 0): "q"}, Budget(maximum=20, minimum=9), MARK, engine)
+    assert one.error == f"malformed: {tokens} tokens counted of 5 characters, 20 allowed"
+    assert len(engine.calls) == 1
