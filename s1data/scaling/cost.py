@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
-from s1data.errors import PoolError
+from s1data.errors import PoolError, RunError
 from s1data.export.samples import check, samples
 from s1data.run import Run
 from s1data.scaling.prompting import RECORD
@@ -25,6 +26,9 @@ PAPER_HOURS: Final = 26 / 60 * 16
 """H100-hours of s1-32B: 26 minutes on 16 (s1 paper, section 4.1; 6.93)."""
 PAPER_ROWS: Final = 1_000
 PAPER_EPOCHS: Final = 5
+
+
+_COUNTS: Final = ("requests", "prompt_tokens", "thinking_tokens", "answer_tokens", "usd")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +50,7 @@ def cost(
     gpu_usd: float | None = None,
     epochs: float = PAPER_EPOCHS,
 ) -> list[Item]:
-    """The lines of a finished run.
+    """The lines of a finished run; RunError where it is damaged.
 
     ``training`` is the folder of a trained model, ``evaluation`` one of `s1data scale`, ``gpu_usd``
     dollars of a GPU-hour. PoolError where a folder is not what it is taken for.
@@ -55,18 +59,39 @@ def cost(
     return [*_models(run), _training(trained, gpu_usd), _evaluation(evaluation)]
 
 
-def total(items: list[Item]) -> float:
-    """Dollars of all lines that have some."""
-    return sum(item.usd for item in items if item.usd is not None)
+def total(items: list[Item]) -> float | None:
+    """Dollars of all lines that have some; None where none has."""
+    counted = [item.usd for item in items if item.usd is not None]
+    return sum(counted) if counted else None
 
 
 def _models(run: Run) -> list[Item]:
-    asked = run.manifest["models"]
+    asked, rehearsal = run.manifest.get("models"), bool(run.manifest.get("rehearsal"))
+    if not isinstance(asked, dict):
+        raise _damaged(run, "models")
     if not asked:
         what = "none was asked; what recorded attempts and traces cost is not counted"
         return [Item(part="models", what=what, usd=None, figures={})]
-    rehearsal = bool(run.manifest["rehearsal"])
+    for name, used in asked.items():
+        if not isinstance(used, dict) or not all(_is_amount(used.get(key, 0)) for key in _COUNTS):
+            raise _damaged(run, f"models, {name}")
     return [_model(name, used, rehearsal=rehearsal) for name, used in sorted(asked.items())]
+
+
+def _is_amount(value: object) -> bool:
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and isfinite(value)
+        and value >= 0
+    )
+
+
+def _damaged(run: Run, where: str) -> RunError:
+    return RunError(
+        f"{run.path / 'manifest.json'}: {where}: not as a run writes it; run the recipe again into "
+        "this folder, which pays for nothing twice"
+    )
 
 
 def _model(name: str, used: Mapping[str, Any], *, rehearsal: bool) -> Item:
@@ -77,7 +102,7 @@ def _model(name: str, used: Mapping[str, Any], *, rehearsal: bool) -> Item:
         what += ", a rehearsal: nothing was paid" + (f" of ${usd:,.2f}" if usd else "")
     elif not usd:
         what += ", without a price"
-    paid = None if rehearsal or not usd else usd
+    paid = 0.0 if rehearsal else usd or None
     return Item(part="models", what=what, usd=paid, figures={"model": name, **used})
 
 
@@ -85,9 +110,13 @@ def _tokens(used: Mapping[str, Any]) -> int:
     return int(used.get("thinking_tokens", 0) + used.get("answer_tokens", 0))
 
 
-def _estimated(run: Run, epochs: float) -> dict[str, Any]:
+def _estimated(run: Run, epochs: float) -> dict[str, Any] | None:
+    """None for a set without traces: there is nothing to train on."""
     rows = run.selected
-    check(rows.schema, str(run.path))
+    try:
+        check(rows.schema, str(run.path))
+    except PoolError:
+        return None
     found, _ = samples(rows, "best")
     counted = [one.tokens for one in found if one.tokens is not None]
     return {
@@ -102,22 +131,26 @@ def _estimated(run: Run, epochs: float) -> dict[str, Any]:
 def _measured(folder: Path) -> dict[str, Any]:
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        return {
-            "rows": record["rows"],
-            "tokens": record["tokens"],
-            "gpu_hours": record["gpu_hours"],
-            "epochs": record["settings"]["epochs"],
-            "gpu": record["gpu"],
-            "measured": True,
-        }
+        found = {name: record[name] for name in ("rows", "tokens", "gpu_hours", "gpu")}
+        found["epochs"] = record["settings"]["epochs"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PoolError(
             f"{folder}: wanted the folder of a model that s1data.scaling.train made, with "
             f"{RECORD} in it"
         ) from error
+    for name in ("rows", "tokens", "epochs", "gpu_hours"):
+        if not _is_amount(found[name]) and (name != "gpu_hours" or found[name] is not None):
+            raise PoolError(
+                f"{folder / RECORD}: {name}: wanted a number from 0 on, got {found[name]!r}; it is "
+                "not as training wrote it"
+            )
+    return {**found, "measured": True}
 
 
-def _training(trained: dict[str, Any], gpu_usd: float | None) -> Item:
+def _training(trained: dict[str, Any] | None, gpu_usd: float | None) -> Item:
+    if trained is None:
+        what = "not estimated: the set has no traces with their texts to train on"
+        return Item(part="training", what=what, usd=None, figures={})
     hours, tokens = trained["gpu_hours"], trained["tokens"]
     what = f"{trained['rows']:,} rows, " + (
         f"{tokens:,} tokens, " if tokens is not None else "tokens not counted, "
@@ -145,11 +178,17 @@ def _evaluation(folder: Path | None) -> Item:
     files = sorted((folder / "samples").glob("*.parquet"))
     if not files:
         raise PoolError(f"{folder}: wanted a folder of s1data scale, with samples in it")
-    sums = pl.concat(
-        pl.read_parquet(file, columns=["thinking_tokens", "answer_tokens"], glob=False)
-        for file in files
-    )
-    answers, tokens = sums.height, int(sum(sums.sum().row(0)))
+    answers = tokens = 0
+    for file in files:
+        try:
+            table = pl.read_parquet(file, columns=["thinking_tokens", "answer_tokens"], glob=False)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise PoolError(
+                f"{file}: cannot be read as samples: {str(error).splitlines()[0]}; run s1data "
+                "scale into the folder again"
+            ) from error
+        answers += table.height
+        tokens += sum(int(column.sum()) for column in table.iter_columns())
     usd = None
     if (folder / SPENDING).is_file():
         with Spending(folder / SPENDING, None) as spending:

@@ -99,19 +99,59 @@ def _file(path: Path) -> pl.DataFrame:
 
 def _lesson(name: str, row: Mapping[str, Any], kind: str, template: Template) -> Lesson:
     if kind == "text":
-        return _of_text(name, row["text"], template)
+        return _of_text(name, _text(name, row, "text"), template)
     if kind == "prompt" and isinstance(row["prompt"], str):
-        return Lesson(name, row["prompt"], _open_ended(name, row["completion"], template))
+        said = _text(name, row, "completion")
+        return Lesson(name, row["prompt"], _open_ended(name, said, template))
     if kind == "prompt":
-        turns = [*row["prompt"], *row["completion"]]
+        turns = [*_turns(name, row, "prompt"), *_turns(name, row, "completion")]
     elif kind == "messages":
-        turns = row["messages"]
+        turns = _turns(name, row, "messages")
     else:
-        turns = _of_sharegpt(row)
+        turns = _of_sharegpt(name, row)
     *before, last = turns
     if last["role"] != "assistant":
         raise PoolError(f"{name}: wanted an assistant's turn at the end, got {last['role']}")
+    if not before:
+        raise PoolError(f"{name}: wanted a question before the assistant's turn, got none")
     return _behind(name, [_plain(turn) for turn in before], _said(name, last), template)
+
+
+def _text(name: str, row: Mapping[str, Any], column: str) -> str:
+    if isinstance(text := row.get(column), str):
+        return text
+    raise PoolError(f"{name}: wanted a text in the column {column}, got {_kind(text)}; mend it")
+
+
+def _turns(
+    name: str, row: Mapping[str, Any], column: str, keys: tuple[str, str] = ("role", "content")
+) -> list[dict[str, Any]]:
+    """The turns in a column, each with who speaks and what, as texts."""
+    found = row.get(column)
+    if not isinstance(found, list) or not found:
+        raise PoolError(f"{name}: wanted turns in {column}, got {_kind(found)}; drop the row")
+    for number, turn in enumerate(found, 1):
+        if not isinstance(turn, dict):
+            raise PoolError(
+                f"{name}: wanted turns with {' and '.join(keys)} in {column}, got {_kind(turn)}"
+            )
+        for key in keys:
+            if not isinstance(turn.get(key), str):
+                raise PoolError(
+                    f"{name}: turn {number} of {column} has {_kind(turn.get(key))} for {key}; "
+                    "wanted a text: mend it, or drop the row"
+                )
+    return list(found)
+
+
+def _kind(value: object) -> str:
+    """What a value is, for a message."""
+    if value is None:
+        return "nothing"
+    if value in ([], ""):
+        return "an empty list" if value == [] else "an empty text"
+    names = ((str, "a text"), (list, "a list"), (dict, "an object"))
+    return next((name for kind, name in names if isinstance(value, kind)), "a number")
 
 
 def _of_text(name: str, text: str, template: Template) -> Lesson:
@@ -165,11 +205,11 @@ def _plain(turn: Mapping[str, Any]) -> dict[str, str]:
     return {"role": str(turn["role"]), "content": str(turn["content"])}
 
 
-def _of_sharegpt(row: Mapping[str, Any]) -> list[dict[str, str]]:
+def _of_sharegpt(name: str, row: Mapping[str, Any]) -> list[dict[str, str]]:
     head = [{"role": "system", "content": row["system"]}] if row.get("system") else []
     return head + [
         {"role": _SPEAKERS.get(turn["from"], turn["from"]), "content": turn["value"]}
-        for turn in row["conversations"]
+        for turn in _turns(name, row, "conversations", ("from", "value"))
     ]
 
 

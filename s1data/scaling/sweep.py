@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -22,6 +23,8 @@ from s1data.scaling.forcing import Budget, Engine, force
 from s1data.scaling.grading import graded
 from s1data.scaling.marks import Marks
 from s1data.sources import Input, open_input
+
+COLUMNS: Final = ("id", "question", "answer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,24 +43,57 @@ class How:
 def read(path: Path, limit: int | None = None) -> pl.DataFrame:
     """``id``, ``question``, ``answer`` of a JSONL, Parquet or CSV file, as texts.
 
-    PoolError where one of them is missing or empty, or an id stands twice.
+    PoolError where one of them is missing, empty, or a list or object (no grader knows which of
+    several answers is meant), or where an id stands twice.
     """
     frame = open_input(Input(), "FILE", path).read()
-    lost = [name for name in ("id", "question", "answer") if name not in frame.columns]
+    lost = [name for name in COLUMNS if name not in frame.columns]
     if lost:
         raise PoolError(
             f"{path}: wanted columns id, question and answer, got {', '.join(frame.columns)}"
         )
-    frame = frame.select(pl.col("id", "question", "answer").cast(pl.String))
+    frame = frame.select(pl.col(*COLUMNS).cast(pl.String))
     frame = frame if limit is None else frame.head(limit)
     if frame.is_empty():
         raise PoolError(f"{path}: wanted questions, got no row")
+    _check_plain(path, frame)
     blank = frame.filter(pl.any_horizontal(pl.all().fill_null("").str.strip_chars().eq("")))
     if not blank.is_empty():
         raise PoolError(f"{path}: {blank.height} rows lack an id, question or answer; mend them")
     if twice := frame.filter(pl.col("id").is_duplicated()).get_column("id").to_list():
         raise PoolError(f"{path}: the id {twice[0]!r} stands twice; ids tell the questions apart")
     return frame
+
+
+def _check_plain(path: Path, frame: pl.DataFrame) -> None:
+    """PoolError where a value was a list or object in the file: here it is its JSON text."""
+    for name in COLUMNS:
+        like = frame.get_column(name).str.contains(r"^[\[{]").fill_null(value=False)
+        if not like.any():
+            continue
+        # [1, 2] may be an interval, written so: the file says which it is.
+        nested = _nested(path, name, frame.height)
+        place = like.arg_true()[0] if nested == -1 else nested
+        if place is not None:
+            raise PoolError(
+                f"{path}: row {place + 1} has a list or object in the column {name} "
+                f"({frame.get_column(name)[place][:60]}); wanted one text or number a row: mend "
+                "it, or make a row of each question that has one answer"
+            )
+
+
+def _nested(path: Path, name: str, rows: int) -> int | None:
+    """The first row with a nested value; -1 for all of a column, None for none."""
+    if path.suffix == ".parquet" and path.is_file():
+        return -1 if pl.read_parquet_schema(path)[name].is_nested() else None
+    if path.suffix not in (".jsonl", ".ndjson") or not path.is_file():
+        return None
+    with path.open("rb") as lines:
+        filled = (line for line in lines if line.strip())
+        for row, line in enumerate(islice(filled, rows)):
+            if isinstance(json.loads(line).get(name), list | dict):
+                return row
+    return None
 
 
 def run(

@@ -99,7 +99,8 @@ def command(
         settings = Settings(**given)
     except ValidationError as error:
         wrong = error.errors()[0]
-        raise click.UsageError(f"{wrong['loc'][0]}: {wrong['msg']}") from error
+        name = str(wrong["loc"][0]).replace("most_cut", "max_cut").replace("_", "-")
+        raise click.UsageError(f"--{name}: {wrong['msg']}, got {wrong['input']}") from error
     record = train(target, model, out, settings, tokenizer=tokenizer, say=click.echo)
     losses = [one["loss"] for one in record["losses"]]
     if losses:

@@ -6,45 +6,43 @@ in full (its own default would cut answers at 1,024 tokens), and the check of wh
 
 from __future__ import annotations
 
-import json
-import math
 import os
+import tempfile
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import Field
 
-from s1data.durable import sync_folder
 from s1data.errors import RecipeError, RunError
 from s1data.export.templates import Template
 from s1data.frozen import Frozen
-from s1data.scaling import labels, lessons, prompting
+from s1data.scaling import labels, lessons, prompting, record
 from s1data.scaling.prompting import RECORD
 
-FORMAT: Final = 1
 _CHECKED: Final = 8
 """Rows that are collated at once for the check of labels."""
-_VERSIONS: Final = ("accelerate", "s1data", "torch", "transformers", "trl")
+
+
+Beta: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Settings(Frozen):
     """How a model is trained; the defaults are s1's (appendix D, and its train/sft.sh)."""
 
-    epochs: float = Field(default=5, gt=0)
+    epochs: float = Field(default=5, gt=0, allow_inf_nan=False)
     batch: int = Field(default=16, ge=1)
     """Rows of one step, over all GPUs."""
     per_device: int = Field(default=1, ge=1)
     """Rows that a GPU takes at once; gradients are summed up to ``batch``."""
-    rate: float | None = Field(default=None, gt=0)
+    rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Learning rate; None: 1e-5, and 1e-4 with LoRA, which s1 did not use."""
     schedule: Literal["cosine", "constant_with_warmup"] = "cosine"
     warm_up: float = Field(default=0.05, ge=0, lt=1)
     """Share of the steps."""
-    weight_decay: float = Field(default=1e-4, ge=0)
-    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = Field(default=1e-4, ge=0, allow_inf_nan=False)
+    betas: tuple[Beta, Beta] = (0.9, 0.95)
     block_size: int = Field(default=32_768, ge=1)
     most_cut: float = Field(default=0.0, ge=0, lt=1)
     """Share of rows longer than a block that may be left out."""
@@ -53,7 +51,8 @@ class Settings(Frozen):
     lora: bool = False
     cpu: bool = False
     """On the processor, in 32 bits: for tests."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """No larger: NumPy's generator, which is seeded too, takes none."""
 
     @property
     def learning_rate(self) -> float:
@@ -76,8 +75,7 @@ def train(
     Raises PoolError for a set that cannot be learnt as it stands, RecipeError for a call that is
     wrong, RunError where labels are not what they should be.
     """
-    if (out / RECORD).exists():
-        raise RunError(f"{out}: holds a trained model; name another folder with --out")
+    _check_out(out)
     peft = _lora() if settings.lora else None
     template = Template.load(tokenizer or model)
     args = _arguments(out, settings, template.end)
@@ -106,13 +104,30 @@ def train(
     # The trainer turns it off, and would save it so: generation from there would be slow.
     trainer.model.config.use_cache = True
     trainer.save_model(str(out))
-    record = _record(target, model, settings, rows, template, trainer, seconds) | {
+    told = record.of(target, model, settings, rows, template, trainer, seconds) | {
         "lost": lost,
         "prompt": None if prompt is None else prompt.record(),
     }
     if main:
-        _write(out / RECORD, record)
-    return record
+        if peft is not None:
+            # peft saves none, and the one beneath may end with another token than was taught.
+            trainer.model.generation_config.save_pretrained(out)
+        record.write(out / RECORD, told)
+    return told
+
+
+def _check_out(out: Path) -> None:
+    """Before hours of training: RunError where there is a model, RecipeError where none can be."""
+    if (out / RECORD).exists():
+        raise RunError(f"{out}: holds a trained model; name another folder with --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise RecipeError(
+            f"--out {out}: wanted a folder that can be written to: {error.strerror}"
+        ) from error
 
 
 def _prompt_in_words(prompt: prompting.Prompt | None, template: Template, out: Path) -> str:
@@ -234,50 +249,3 @@ def _hold(trainer: Any, rows: labels.Labelled, template: Template) -> None:  # n
             template.tokenizer,
             template.end,
         )
-
-
-def _record(
-    target: str,
-    model: str,
-    settings: Settings,
-    rows: labels.Labelled,
-    template: Template,
-    trainer: Any,  # noqa: ANN401 - TRL's
-    seconds: float,
-) -> dict[str, Any]:
-    import torch
-
-    losses = [
-        {"step": said["step"], "epoch": said["epoch"], "loss": float(said["loss"])}
-        for said in trainer.state.log_history
-        if "loss" in said
-    ]
-    if not all(math.isfinite(one["loss"]) for one in losses):
-        raise RunError("the loss is no number any more; lower the learning rate")
-    world = trainer.args.world_size
-    gpu = None if settings.cpu else torch.cuda.get_device_name()
-    return {
-        "format": FORMAT,
-        "set": target,
-        "model": model,
-        "parameters": trainer.model.num_parameters(),
-        "end_token": template.end,
-        "rows": len(rows.lessons),
-        "left_out": dict(rows.cut),
-        "tokens": rows.tokens,
-        "learnt_tokens": rows.learnt,
-        "settings": {**settings.model_dump(mode="json"), "rate": settings.learning_rate},
-        "seconds": round(seconds, 3),
-        "processes": world,
-        "gpu": gpu,
-        "gpu_hours": None if gpu is None else round(seconds * world / 3600, 6),
-        "losses": losses,
-        "versions": {name: metadata.version(name) for name in _VERSIONS},
-    }
-
-
-def _write(path: Path, record: dict[str, Any]) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
-    sync_folder(path.parent)

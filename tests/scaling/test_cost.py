@@ -10,7 +10,7 @@ from s1data import digest
 from s1data.cli import main
 from s1data.run import Run
 from s1data.scaling.cost import PAPER_HOURS, cost
-from s1data.scaling.sweep import SAMPLES
+from s1data.scaling.grading import SAMPLES
 from s1data.store import Spending
 
 TRACE = {"teacher": "big", "sample": 0, "finish": "stop", "verdict": True, "thinking": "T",
@@ -121,6 +121,9 @@ def test_records_of_training_and_evaluation_take_the_place_of_estimates(s1data, 
         (("r", "--training", "r"), "wanted the folder of a model that s1data.scaling.train made"),
         (("r", "--evaluation", "r"), "wanted a folder of s1data scale"),
         (("r", "--gpu-usd", "-1"), "--gpu-usd"),
+        (("r", "--gpu-usd", "nan"), "a number of dollars is wanted, got nan"),
+        (("r", "--gpu-usd", "inf"), "a number of dollars is wanted, got inf"),
+        (("r", "--epochs", "inf"), "--epochs inf: wanted a number of epochs"),
     ],
 )
 def test_a_folder_that_is_another_is_refused_in_one_line(s1data, tmp_path, arguments, says):
@@ -128,3 +131,72 @@ def test_a_folder_that_is_another_is_refused_in_one_line(s1data, tmp_path, argum
     done = s1data(*arguments)
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert says in done.err
+
+
+def test_what_nobody_counted_is_unknown_and_no_zero(s1data, tmp_path):
+    finished(tmp_path / "r")
+    done = s1data("r")
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[-1].split(maxsplit=2) == [
+        "total",
+        "unknown",
+        "nothing has a price",
+    ]
+    assert json.loads(s1data("r", "--json").out)["usd"] is None
+
+
+def test_a_run_without_traces_has_its_table_too(s1data, tmp_path):
+    folder = finished(tmp_path / "r", models={"big": ASKED})
+    pl.DataFrame({"id": ["a"], "question": ["?"]}).write_parquet(folder / "selected.parquet")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"] = {"selected.parquet": digest.of_file(folder / "selected.parquet")}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    done = s1data("r", "--gpu-usd", 3)
+    assert done.code == 0, done.err
+    assert "not estimated: the set has no traces with their texts to train on" in done.out
+    assert done.out.splitlines()[-1].split()[:2] == ["total", "$1.50"]
+
+
+RECORD = {"rows": 4, "tokens": 9, "gpu_hours": 2.5, "gpu": "H100", "settings": {"epochs": 3}}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("gpu_hours", -1.0), ("gpu_hours", float("nan")), ("tokens", None),
+                        ("rows", "4")],
+)  # fmt: skip
+def test_a_training_record_that_cannot_be_is_refused(s1data, tmp_path, name, value):
+    finished(tmp_path / "r")
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m/training.json").write_text(json.dumps(RECORD | {name: value}))
+    done = s1data("r", "--training", "m", "--gpu-usd", 2)
+    assert (done.code, done.err.count("\n"), done.out) == (2, 1, "")
+    assert f"training.json: {name}: wanted a number from 0 on, got {value!r}" in done.err
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m.pop("models"),
+        lambda m: m.update(models=[1]),
+        lambda m: m["models"].update(big="much"),
+        lambda m: m["models"]["big"].update(usd=float("nan")),
+        lambda m: m["models"]["big"].update(requests="12"),
+    ],
+)
+def test_a_damaged_run_is_one_line(s1data, tmp_path, change):
+    folder = finished(tmp_path / "r", models={"big": dict(ASKED)})
+    manifest = json.loads((folder / "manifest.json").read_text())
+    change(manifest)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    done = s1data("r")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "not as a run writes it" in done.err
+
+
+def test_damaged_samples_are_one_line(s1data, tmp_path):
+    finished(tmp_path / "r")
+    (tmp_path / "e/samples").mkdir(parents=True)
+    (tmp_path / "e/samples/max8.parquet").write_bytes(b"PAR1")
+    done = s1data("r", "--evaluation", "e")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "max8.parquet: cannot be read as samples" in done.err

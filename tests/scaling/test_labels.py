@@ -1,5 +1,7 @@
 """What is learnt: in every layout the labels are thinking, answer and one end token, on every row."""
 
+import json
+
 import polars as pl
 import pytest
 
@@ -144,12 +146,26 @@ def test_rows_that_a_block_would_cut_are_counted_and_refused_beyond_the_share(te
         ({"messages": [{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]}, "got user"),
         ({"messages": [{"role": "user", "content": "a</think>b"}, {"role": "assistant", "content": "c"}]}, "changes the question"),
         ({"question": "Why?"}, "wanted a file of s1data export"),
+        ({"text": None}, "wanted a text in the column text, got nothing"),
+        ({"text": 7}, "wanted a text in the column text, got a number"),
+        ({"prompt": "Q"}, "wanted a text in the column completion, got nothing"),
+        ({"prompt": "Q", "completion": None}, "wanted a text in the column completion, got nothing"),
+        ({"prompt": None, "completion": None}, "wanted turns in prompt, got nothing"),
+        ({"messages": None}, "wanted turns in messages, got nothing"),
+        ({"messages": []}, "wanted turns in messages, got an empty list"),
+        ({"messages": "hello"}, "wanted turns in messages, got a text"),
+        ({"messages": ["hello"]}, "wanted turns with role and content in messages, got a text"),
+        ({"messages": [{"content": "a"}]}, "turn 1 of messages has nothing for role"),
+        ({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": None}]}, "turn 2 of messages has nothing for content"),
+        ({"messages": [{"role": "assistant", "content": "<think>\nT\n</think>\n\nA"}]}, "wanted a question before"),
+        ({"conversations": [{"from": "human"}]}, "turn 1 of conversations has nothing for value"),
+        ({"conversations": []}, "wanted turns in conversations, got an empty list"),
     ],
 )  # fmt: skip
 def test_a_row_that_cannot_be_learnt_as_it_stands_is_named(template, tmp_path, line, says):
-    pl.DataFrame([{"id": "row-1", **line}]).write_ndjson(tmp_path / "t.jsonl")
+    (tmp_path / "t.jsonl").write_text(json.dumps({"id": "row-1", **line}) + "\n")
     with pytest.raises(PoolError) as error:
-        learnt(tmp_path / "t.jsonl", template("cuts"))
+        learnt(tmp_path / "t.jsonl", template("chatml" if "text" in line else "cuts"))
     assert says in str(error.value)
     assert "row-1" in str(error.value) or "question" in line
 

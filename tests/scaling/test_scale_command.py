@@ -15,6 +15,8 @@ import pytest
 
 from s1data.cli import main
 from s1data.emulator import Emulator, Script
+from s1data.errors import PoolError
+from s1data.scaling import sweep
 from s1data.scaling.grading import SAMPLES
 from tests.export import tokenizers
 from tests.scaling import servers
@@ -240,13 +242,37 @@ def test_other_questions_or_settings_do_not_go_among_samples_and_more_of_the_sam
         (ROWS.drop("id"), "wanted columns id, question and answer"),
         (ROWS.with_columns(id=pl.lit("a")), "the id 'a' stands twice"),
         (ROWS.with_columns(answer=pl.lit(" ")), "6 rows lack an id, question or answer"),
+        (
+            ROWS.with_columns(answer=pl.concat_list("answer")),
+            'row 1 has a list or object in the column answer (["3"])',
+        ),
+        (
+            ROWS.with_columns(id=pl.struct("id")),
+            "row 1 has a list or object in the column id",
+        ),
     ],
 )
-def test_a_file_that_cannot_be_evaluated_is_refused(s1data, tmp_path, frame, says):
-    frame.write_parquet(tmp_path / "bad.parquet")
-    done = s1data("scale", "bad.parquet", "--model", "openai_compatible:m@http://127.0.0.1:1/v1",
-                  "--no-price", "--out", "c", "--max-thinking", 8)  # fmt: skip
-    assert (done.code, says in done.err) == (2, True)
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+def test_a_file_that_cannot_be_evaluated_is_refused(s1data, tmp_path, frame, says, ending):
+    write = frame.write_parquet if ending == "parquet" else frame.write_ndjson
+    write(tmp_path / f"bad.{ending}")
+    done = s1data("scale", f"bad.{ending}", "--no-price", "--out", "c", "--max-thinking", 8,
+                  "--model", "openai_compatible:m@http://127.0.0.1:1/v1")  # fmt: skip
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert says in done.err
+
+
+def test_an_interval_is_no_list_and_one_list_among_texts_is_found(tmp_path):
+    lines = [{"id": "a", "question": "q", "answer": "[1, 2]"}] * 2
+    path = tmp_path / "q.jsonl"
+    rows = [line | {"id": str(i)} for i, line in enumerate(lines)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert sweep.read(path)["answer"].to_list() == ["[1, 2]"] * 2
+    rows[1]["answer"] = [1, 2]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(PoolError, match="row 2 has a list or object in the column answer"):
+        sweep.read(path)
+    assert sweep.read(path, 1).height == 1
 
 
 def test_a_hosted_model_is_refused_with_the_reason(s1data):

@@ -63,6 +63,11 @@ def test_the_defaults_are_the_papers():
         (("t.jsonl", "--block-size", 20), 2, "longer than a block of 20 tokens"),
         (("t.jsonl", "--batch", 15, "--per-device", 4), 2, "a batch of 15 is not made up of 1"),
         (("t.jsonl", "--epochs", 0), 2, "epochs: Input should be greater than 0"),
+        (("t.jsonl", "--betas", 1.5, 2), 2, "--betas: Input should be less than 1, got 1.5"),
+        (("t.jsonl", "--rate", "nan"), 2, "--rate: Input should be a finite number"),
+        (("t.jsonl", "--seed", 10**12), 2, "--seed: Input should be less than 4294967296"),
+        (("t.jsonl", "--out", "t.jsonl"), 2, "--out t.jsonl: wanted a folder that can be written"),
+        (("t.jsonl", "--out", "/proc/m"), 2, "--out /proc/m: wanted a folder that can be written"),
         (("t.jsonl", "--out", "done"), 1, "done: holds a trained model"),
     ],
 )
@@ -93,6 +98,8 @@ def test_a_tiny_model_learns_and_ends_with_the_token_that_it_was_taught(script, 
     assert len(losses) == 8 * 2
     assert losses[-1] < 0.8 * losses[0]
     assert (record["rows"], record["end_token"]) == (32, tokenizers.END)
+    assert (record["prompt"]["marks"], record["prompt"]["system"]) == ("think", None)
+    assert "s1data scale --tokenizer m asks by the same" in done.out
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "m")
     end = tokenizer.convert_tokens_to_ids(tokenizers.END)
     assert tokenizer.eos_token_id == end
@@ -116,6 +123,8 @@ def test_every_layout_of_1000_rows_reaches_the_model_whole(script, base, tmp_pat
 # peft 0.21 asks a model of transformers 5.23 by the older name.
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
 def test_lora_leaves_an_adapter_and_the_weights_as_they_were(script, base, tmp_path):
+    from transformers import AutoTokenizer, GenerationConfig
+
     done = script(exported(tmp_path), "--model", base, "--out", "m", "--cpu", "--lora",
                   "--per-device", 16, "--epochs", 1)  # fmt: skip
     assert done.code == 0, done.err
@@ -123,6 +132,12 @@ def test_lora_leaves_an_adapter_and_the_weights_as_they_were(script, base, tmp_p
     assert not (tmp_path / "m/model.safetensors").exists()
     record = json.loads((tmp_path / "m/training.json").read_text())
     assert record["settings"]["rate"] == 1e-4
+    # The adapter's folder says where generation ends; the base's own says another token.
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "m")
+    end = tokenizer.convert_tokens_to_ids(tokenizers.END)
+    assert tokenizer.eos_token_id == end
+    assert end in GenerationConfig.from_pretrained(tmp_path / "m").eos_token_id
+    assert GenerationConfig.from_pretrained(base).eos_token_id != end
 
 
 @pytest.mark.slow
