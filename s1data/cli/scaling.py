@@ -157,7 +157,8 @@ def _budgets(
     try:
         return [Budget(**shared, **one) for one in wanted]
     except ValidationError as error:
-        raise click.UsageError(error.errors()[0]["msg"]) from error
+        said = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise click.UsageError(f"--max-thinking, --min-thinking: {said}") from error
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ def _way(
             if layout != "think"
             else "ChatML without a system prompt"
         )
-        return _Way(marks, f"{own}; of a model that was trained on another: --tokenizer")
+        return _Way(marks, f"{own} (a model trained on another wants --tokenizer)")
     if "{question}" not in template:
         raise click.UsageError(f"--template {template!r}: {{question}} must stand in it")
     return _Way(marks.model_copy(update={"template": template}), "as given by --template")

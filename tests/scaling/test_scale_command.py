@@ -153,7 +153,7 @@ def test_the_chat_template_writes_the_prompt_with_a_system_prompt_in_its_turn(s1
         server.bodies.clear()
         plain = s1data("scale", "q.jsonl", "--model", served(server), "--out", "e", "--no-price",
                        "--max-thinking", 8, "--marks", "think")  # fmt: skip
-        assert "prompt: ChatML without a system prompt; of a model that was" in plain.out
+        assert "prompt: ChatML without a system prompt (a model trained on another" in plain.out
         assert all(text.startswith("<|im_start|>user") for text in asked(server))
         assert not any("add_special_tokens" in body for body in server.bodies)
 
