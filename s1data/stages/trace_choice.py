@@ -80,15 +80,9 @@ class ChooseTrace(Filter):
     def _wishes_agree(self) -> ChooseTrace:
         twice = [wish for wish in dict.fromkeys(self.order) if self.order.count(wish) > 1]
         both = [pair for pair in (LONG, SCORED) if set(pair) <= set(self.order)]
-        msg = ""
         if twice or both:
             got = " and ".join(both[0]) if both else f"{twice[0]} twice"
             msg = f"order: wishes that agree are wanted, each once, got {got}"
-        elif self.teachers and "teacher" not in self.order:
-            msg = "teachers: wanted beside `teacher` in order, got an order without"
-        elif self.score is not None and not set(self.order) & set(SCORED):
-            msg = "score: wanted beside highest or lowest in order, got an order without"
-        if msg:
             raise ValueError(msg)
         return self
 
@@ -106,6 +100,10 @@ class ChooseTrace(Filter):
             yield Problem("order", wanted, "none", "put add_trace_checks before it")
         if set(self.order) & set(SCORED) and self.score is None:
             yield Problem("score", "column.field beside highest or lowest", "none")
+        if self.teachers and "teacher" not in self.order:
+            yield Problem("teachers", "teacher in order beside teachers", "an order without")
+        if self.score is not None and not set(self.order) & set(SCORED):
+            yield Problem("score", "highest or lowest in order beside score", "an order without")
         if "teacher" in self.order and not self.teachers:
             yield Problem("teachers", "teachers in order of preference", "none")
         name, _, field = (self.score or "").partition(".")
