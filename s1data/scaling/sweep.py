@@ -113,6 +113,7 @@ def run(
     names = [budget.name for budget in budgets]
     if twice := {name for name in names if names.count(name) > 1}:
         raise PoolError(f"budgets: {', '.join(sorted(twice))} is given twice")
+    out.mkdir(parents=True, exist_ok=True)
     settings.hold(out, frame, _settings(budgets, marks, how))
     folder = out / "samples"
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 import google.genai  # noqa: F401 - its first import must not count as a server's silence
 import openai  # noqa: F401 - as above
+import polars as pl
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -10,7 +11,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from s1data.emulator import Emulator, Script
 from s1data.errors import RunError
 from s1data.models import ModelSpec, Thinking
-from s1data.scaling import MARKS, Budget, Marks, force
+from s1data.scaling import MARKS, Budget, Marks, force, sweep
 from s1data.scaling.local import Local
 from s1data.scaling.served import Completions, Knob
 from s1data.serving import Means, Serving
@@ -242,3 +243,12 @@ def test_the_tokens_of_a_stop_text_are_told_from_those_of_the_thought(tiny):
     )  # fmt: skip
     assert one.pieces[0].ending == 2
     assert one.thought == one.tokens("thinking") - 2
+
+
+def test_a_sweep_in_this_process_makes_its_folder_and_goes_on_in_it(tiny, tmp_path):
+    rows = pl.DataFrame({"id": ["a"], "question": ["Why?"], "answer": ["4"]})
+    engine = Local(*tiny, temperature=1.0)
+    for _ in range(2):
+        (point,) = sweep.run(rows, [Budget(maximum=8, answer=4)], PLAIN, engine, tmp_path / "n/c")
+        assert (point.run.tokens, point.errors) == (8, 0)
+    assert (tmp_path / "n/c/settings.json").exists()
