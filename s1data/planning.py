@@ -23,6 +23,7 @@ from s1data.engine import LocalEngine
 from s1data.estimating import Estimate
 from s1data.preparing import Prepared, prepare
 from s1data.recipe import Pipeline, asked_models
+from s1data.recording import kind
 from s1data.run import Run
 from s1data.serving import Means, Serving
 from s1data.stage import Asker, GlobalEnricher, GlobalFilter, Selector, Stage
@@ -126,7 +127,7 @@ def plan(
     for number, stage in enumerate(pipeline.stages, 1):
         exact = state is not None
         if state is None:
-            lines.append(Planned(stage.label, _kind(stage), "unknown", why="an earlier stage runs"))
+            lines.append(Planned(stage.label, kind(stage), "unknown", why="an earlier stage runs"))
         elif not _stage(prepared, shelf, number, stage, state, lines, means):
             state = None
         if isinstance(stage, Asker) and state is None:
@@ -276,7 +277,7 @@ def _stage(
             else _differs(shelf.at(number, stage.label), payload)
         )
         rows = state.alive.len()
-        lines.append(Planned(stage.label, _kind(stage), "runs", rows_in=rows, why=why))
+        lines.append(Planned(stage.label, kind(stage), "runs", rows_in=rows, why=why))
         return False
     lines.append(_cached(found, stage.label))
     if found.has("dropped"):
@@ -288,12 +289,6 @@ def _stage(
 
 def _no_input(name: str) -> Any:  # noqa: ANN401
     raise KeyError(name)
-
-
-def _kind(stage: Stage) -> str:
-    from s1data.stages import kind_of
-
-    return kind_of(type(stage)).__name__
 
 
 def _cached(found: Checkpoint, label: str | None = None) -> Planned:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from s1data import digest, ledger, manifest, memory, reading
+from s1data import digest, ledger, manifest, memory, reading, recording
 from s1data.acting import Outcome, act, cache_home, shown_columns
 from s1data.asking import NotSent
 from s1data.checkpoint import (
@@ -35,7 +35,7 @@ from s1data.progress import Remarks, Silent, Teller
 from s1data.recipe import Pipeline, asked_models
 from s1data.run import Run
 from s1data.serving import Means, Serving
-from s1data.stage import Asker, Global, GlobalEnricher, GlobalFilter, Stage
+from s1data.stage import Asker, GlobalEnricher, GlobalFilter, Stage
 from s1data.state import State
 from s1data.texts import with_texts
 
@@ -183,8 +183,8 @@ class _Runner:
                     "key": key,
                     "payload": payload,
                     "sources": read,
-                    **_counts(rows.height + dropped.height, dropped),
-                    **_cost(start),
+                    **recording.counts(rows.height + dropped.height, dropped),
+                    **recording.cost(start),
                 }
                 found = files.finish(record)
         else:
@@ -209,20 +209,15 @@ class _Runner:
                 asked = consult(stage, rows, self.serving, self.tell, self._engine().texts)
             with self.shelf.writing(number, label) as files:
                 outcome = asked.outcome if asked else self._act(stage, state, files.folder)
-                for name, frame in _frames(outcome).items():
+                for name, frame in recording.frames(outcome).items():
                     files.put(name, frame)
                 if asked:
                     files.put("replies", asked.replies)
                 record = {
-                    "label": label,
-                    "kind": _kind(stage),
+                    **recording.record(stage, outcome, asked, state.alive.len()),
                     "key": key,
                     "payload": payload,
-                    **_counts(state.alive.len(), outcome.dropped),
-                    "figures": asked.figures if asked else _figures(stage, outcome),
-                    **({"open": asked.open} if asked else {}),
-                    **({} if outcome.edits is None else {"edits": outcome.edits.to_dicts()}),
-                    **_cost(start),
+                    **recording.cost(start),
                 }
                 found = files.finish(record)
         else:
@@ -349,41 +344,3 @@ def selected_frame(state: State) -> pl.DataFrame:
     first = [c for c in ("id", "source", "question", "solution", "answer") if c in shown]
     rows = state.load(state.columns)
     return rows.sort(order, nulls_last=True).select(list(dict.fromkeys((*first, *shown))))
-
-
-def _frames(outcome: Outcome) -> dict[str, pl.DataFrame]:
-    filtered = outcome.added is None or outcome.thinned is not None or outcome.ranks is not None
-    frames: dict[str, pl.DataFrame | None] = {
-        "artefact": outcome.artefact,
-        "columns": outcome.added,
-        "ranks": outcome.ranks,
-        "thinned": outcome.thinned,
-        "dropped": outcome.dropped if filtered else None,
-    }
-    return {name: frame for name, frame in frames.items() if frame is not None}
-
-
-def _kind(stage: Stage) -> str:
-    from s1data.stages import kind_of
-
-    return kind_of(type(stage)).__name__
-
-
-def _counts(rows_in: int, dropped: pl.DataFrame) -> dict[str, Any]:
-    reasons = dropped["reason"].value_counts().sort(["count", "reason"], descending=[True, False])
-    return {
-        "rows_in": rows_in,
-        "rows_out": rows_in - dropped.height,
-        "reasons": dict(reasons.iter_rows()),
-    }
-
-
-def _figures(stage: Stage, outcome: Outcome) -> dict[str, Any]:
-    if not isinstance(stage, Global) or outcome.artefact is None:
-        return {}
-    return stage.figures(outcome.artefact)
-
-
-def _cost(start: float) -> dict[str, Any]:
-    seconds = round(time.perf_counter() - start, 3)
-    return {"seconds": seconds, "peak_mb": memory.peak_mb()}

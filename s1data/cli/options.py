@@ -176,6 +176,13 @@ def endpoints_of(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def store_option(command: Command) -> Command:
+    """--store DIR."""
+    return click.option(
+        "--store", type=Place(), metavar="DIR", help="The reply store (default: your own)."
+    )(command)
+
+
 def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")(command)
 
