@@ -116,6 +116,8 @@ def ask(
     column = question_column(path, frame, asking.question)
     name = asking.spec.model
     rows = _asked_about(frame, column)
+    if not rows.get_column("question").fill_null("").str.strip_chars().ne("").any():
+        raise PoolError(f"{path}: wanted a question in at least one row, got none in {column}")
     stage = AddTraces(
         teachers=(name,), samples=asking.samples, prompt=asking.prompt, accept=asking.accept
     )
@@ -127,6 +129,7 @@ def ask(
             endpoints = (server.url if gemini else server.openai_url,)
         means = replace(means, endpoints={name: endpoints}, rehearsal=rehearse)
         serving = stack.enter_context(Serving({name: asking.spec}, means, home))
+        serving.hold_jobs()
         begin(rows.height)
         asked = serving.ask(stage, rows, tick)
         if asked.stopped is None:

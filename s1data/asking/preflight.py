@@ -9,10 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from s1data.asking.purse import Item, Purse
 from s1data.asking.served import Served
-from s1data.models import ModelError, Request
+from s1data.models import ModelError, Outcome, Request
+
+TRIES: Final = 3
+BUSY: Final = frozenset({Outcome.OVERLOADED, Outcome.QUOTA_MINUTE})
+"""A service that answers so is there, and knows key and model; a moment later it may have time."""
+PATIENCE: Final = 60.0
+"""Seconds: one that wants a longer wait is left for another day."""
+FREE: Final = frozenset({Outcome.AUTH, Outcome.NOT_FOUND, Outcome.BAD_REQUEST})
+"""Refusals of a tiny request, which nobody bills."""
 
 
 async def preflight(served: Sequence[Served]) -> None:
@@ -26,12 +35,20 @@ async def preflight(served: Sequence[Served]) -> None:
 
 
 async def _check(served: Served) -> ModelError | None:
-    try:
-        await served.model.check()
-    except ModelError as error:
-        message = f"model {served.name}: {error}"
-        return ModelError(message, error.outcome, error.retry_after)
-    return None
+    left = TRIES
+    while True:
+        left -= 1
+        try:
+            await served.model.check()
+        except ModelError as error:
+            wait = error.retry_after or 1.0
+            if left and error.outcome in BUSY and wait <= PATIENCE:
+                await asyncio.sleep(wait)
+                continue
+            who = f"model {served.name}"
+            message = str(error) if str(error).startswith(who) else f"{who}: {error}"
+            return ModelError(message, error.outcome, error.retry_after)
+        return None
 
 
 async def within_budget(served: Sequence[Served], purse: Purse) -> None:
@@ -51,6 +68,10 @@ async def within_budget(served: Sequence[Served], purse: Purse) -> None:
     await purse.reserve(item)
     try:
         await preflight(served)
+    except ModelError as error:
+        if len(served) == 1 and error.outcome in FREE:
+            most = 0.0
+        raise
     finally:
         await purse.settle(item, most)
 

@@ -75,7 +75,7 @@ class Price(Frozen):
 
     def maximum(self, request: Request) -> float:
         """The most that sending a request once can cost; BudgetError where nothing bounds it."""
-        most = request.max_tokens or self.most_output
+        most = request.most_tokens or self.most_output
         if most is None and self.output:
             msg = (
                 f"model {self.model}: nothing bounds what a reply may cost; set max_tokens for it "

@@ -28,6 +28,9 @@ Answer: TypeAlias = Reply | ModelError | NotSent
 IN_A_ROW: Final = 20
 """So many requests given up, or refused, with no reply between them: the server is not serving."""
 
+HOLLOW: Final = frozenset({Outcome.EMPTY, Outcome.MALFORMED})
+"""Replies that say nothing, whoever is asked about what."""
+
 
 class Sender:
     """How one session sends; its lines, budget and stop are the session's."""
@@ -49,7 +52,7 @@ class Sender:
                 return NotSent(self._session.stopped)
             # All of them before the first: nobody pays solvers for a run whose teacher has no key.
             if not line.fit:
-                await self._session.checked()
+                await self._check()
             reply = await retry(
                 lambda: self._send(line, request, sends),
                 request.key,
@@ -58,6 +61,7 @@ class Sender:
             )
             if POLICIES[reply.outcome].sends > 1:  # tried often enough: now it is kept
                 await self.keep(line, reply)
+            self._count_hollow(line, reply)
         except NotSent as stopped:
             return stopped
         except ModelError as error:
@@ -69,6 +73,15 @@ class Sender:
         return replace(
             reply, raw=None, request=None
         )  # they are in the store; nobody here reads them
+
+    async def _check(self) -> None:
+        try:
+            await self._session.checked()
+        except ModelError as error:
+            if POLICIES[error.outcome].stops:
+                raise
+            # It was the tiny request that was refused, and not this one.
+            raise NotSent(self._why()) from error
 
     async def _send(self, line: Line, request: Request, sends: list[str]) -> Reply:
         """Sends once: reserve, send, keep, settle."""
@@ -176,6 +189,22 @@ class Sender:
             )
             self._session.stop(Stop("silent", said))
         return error
+
+    def _count_hollow(self, line: Line, reply: Reply) -> None:
+        """Stops where nothing but empty or malformed replies came since the start."""
+        if line.hollow < 0:
+            return
+        if reply.outcome not in HOLLOW:
+            line.hollow = -1
+            return
+        line.hollow += 1
+        if line.hollow >= IN_A_ROW:
+            said = (
+                f"model {line.served.name}: all of the first {IN_A_ROW} replies say nothing "
+                f"({reply.outcome}{': ' + reply.detail if reply.detail else ''}); see what is "
+                "served there, mend the model's settings and run again"
+            )
+            self._session.stop(Stop("refused", said))
 
     def _put(self, replies: Sequence[Reply]) -> list[Exception | None]:
         self._session.store.put(replies)

@@ -77,6 +77,8 @@ class Line:
         self.answered = False
         self.silent = 0
         """Requests given up in a row."""
+        self.hollow = 0
+        """Replies since the start that say nothing; -1 as soon as one does."""
         self._since = 0.0
 
     @property

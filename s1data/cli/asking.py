@@ -121,6 +121,8 @@ def _summary(done: Done, model: str, *, rehearse: bool) -> int:
     click.echo(f"replies are kept in {done.store}")
     if done.out is not None:
         click.echo(f"{done.out} is written")
+    if (held := done.spent["usd_at_most"] - done.spent["usd"]) > 0:
+        click.echo(f"${held:,.4f} more is reserved for requests whose outcome is not known")
     left = ", ".join(f"{n:,} {why}" for why, n in done.open.items())
     if done.stopped is not None:
         sys.stderr.write(

@@ -63,8 +63,16 @@ class Key:
     variable: str
 
     def hide(self, text: str) -> str:
-        """The text with the key cut out of it."""
-        return text if self.value == NO_KEY else text.replace(self.value, "[key]")
+        """The text with the key cut out of it; one that is an ordinary word is no secret."""
+        return text if self.is_a_word else text.replace(self.value, "[key]")
+
+    @property
+    def is_a_word(self) -> bool:
+        """Whether it stands for no key at all, as on one's own server, or may be met in prose.
+
+        Cutting ``x`` or ``message`` out of replies would spoil them; services' keys are longer.
+        """
+        return self.value == NO_KEY or len(self.value) < 8 or self.value.isalpha()
 
 
 def find_key(spec: ModelSpec, urls: tuple[str, ...], key: str | None, name: str | None) -> Key:

@@ -55,6 +55,7 @@ def cure_of(outcome: Outcome, variable: str) -> str:
         Outcome.AUTH: f"set {variable} to a key that may use this model",
         Outcome.NOT_FOUND: "check the model's name, its api_version and the URL",
         Outcome.QUOTA_DAY: "run again when the day's quota is new",
+        Outcome.OVERLOADED: "run again later",
     }.get(outcome, "")
 
 

@@ -104,7 +104,8 @@ def _parts(
         return plain[0], plain[1], TraceKind.RAW
     # Where no token of an answer was counted, the reply ended inside its thinking or just after.
     unanswered = not summary and len(plain) == 1 and not tokens["answer_tokens"]
-    if unanswered and wants_thoughts(request) and one_thought(plain[0], counted):
+    shows = wants_thoughts(request) or _shows_thinking(request)
+    if unanswered and shows and one_thought(plain[0], counted):
         return plain[0], "", TraceKind.RAW
     answer = "".join(plain)
     if leaks(answer):
@@ -115,6 +116,11 @@ def _parts(
 def _is_raw(part: str, counted: int | None, request: Request) -> bool:
     # An ordinary answer may come in two parts as well. The first is the thinking if the model is
     # one of those that showed theirs, or if it is as long as the thinking that was counted.
-    if "thinking" in request.model:
+    if _shows_thinking(request):
         return True
     return wants_thoughts(request) and one_thought(part, counted)
+
+
+def _shows_thinking(request: Request) -> bool:
+    """Whether it goes to one of those models that showed their thinking unasked."""
+    return "thinking" in request.model

@@ -32,6 +32,8 @@ def refusal(who: str, key: Key, status: int, headers: Mapping[str, str], body: s
     if outcome is Outcome.QUOTA_MINUTE:
         outcome = _quota(code, message, wait)
     cure = cure_of(outcome, key.variable)
+    if outcome is Outcome.AUTH and status in {402, 429}:
+        cure = f"the credit is used up: add some, or set {key.variable} to another account's key"
     return failure(who, outcome, got, cure, wait, billed=outcome is Outcome.TIMEOUT)
 
 

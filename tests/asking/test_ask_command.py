@@ -13,9 +13,13 @@ import polars as pl
 import pytest
 
 from s1data import pool
+from s1data.acting import replies_home
+from s1data.asking.served import place
 from s1data.cli import main
 from s1data.emulator import Emulator, Script
+from s1data.models import ModelSpec, Request
 from s1data.standalone import COLUMNS
+from s1data.store.jobs import JobRecord
 from s1data.store.replies import ReplyStore
 
 COUNT = 12
@@ -32,9 +36,8 @@ def rows(count=COUNT):
 
 
 def emulator(**faults):
-    return Emulator(
-        Script.of({"models": {"big": {"role": "teacher", "skill": 1.0}}, **faults}), answers=rows()
-    )
+    big = {"role": "teacher", "skill": 1.0, "price": [1.0, 10.0]}
+    return Emulator(Script.of({"models": {"big": big}, **faults}), answers=rows())
 
 
 @pytest.fixture
@@ -129,11 +132,65 @@ def test_the_cap_ends_it_before_the_money_is_gone_and_a_larger_one_goes_on(s1dat
         assert "raise --max-usd" in done.err
         assert not (tmp_path / "t.parquet").exists()
         spent = sum(bill.usd for bill in server.bill.values())
-        assert spent <= 0.05
+        assert 0 < spent <= 0.05
         assert s1data(*call, "--max-usd", 5).code == 0
         answered = [entry.question for entry in server.log if entry.answered]
     assert pl.read_parquet("t.parquet")["trace_outcome"].to_list() == ["ok"] * COUNT
     assert len(answered) <= COUNT + 2  # each once, and a tiny one each time
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        ("max_tokens=20000", "give it as max_tokens"),
+        ("n=8", "ask for samples"),
+        ("model=other", "give it as model"),
+        ("stream=true", "replies are read whole"),
+        ("max_completion_tokens=many", "wanted a whole number from 1"),
+    ],
+)
+def test_a_further_field_that_goes_before_the_requests_own_is_refused(s1data, extra, says):
+    with emulator() as server:
+        done = s1data("q.parquet", "--model", model(server), "--no-price", "--out", "t.parquet",
+                      "--extra", extra)  # fmt: skip
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert says in done.err
+    assert not server.log
+
+
+def test_a_limit_under_the_name_of_newer_models_is_reserved_for(s1data, tmp_path):
+    prices = tmp_path / "prices.toml"
+    prices.write_text(
+        '[[price]]\nprovider = "openai_compatible"\nmodel = "big"\nprompt = 1.0\noutput = 10.0\n'
+        'date = "d"\nsource = "s"\n'
+    )
+    with emulator() as server:
+        s1data("q.parquet", "--model", model(server), "--prices", prices, "--out", "t.parquet",
+               "--max-usd", 0.05, "--extra", "max_completion_tokens=2000")  # fmt: skip
+        assert 0 < sum(bill.usd for bill in server.bill.values()) <= 0.05
+
+
+def test_a_file_without_a_question_is_refused(s1data, tmp_path):
+    rows().with_columns(question=pl.lit(" ")).write_parquet(tmp_path / "none.parquet")
+    with emulator() as server:
+        done = s1data("none.parquet", "--model", model(server), "--no-price", "--out", "t.parquet")
+    assert done.code == 2
+    assert "wanted a question in at least one row" in done.err
+
+
+def test_what_a_job_is_under_way_for_is_not_sent_beside_it(s1data):
+    spec = ModelSpec(provider="gemini", model="gemini-2.5-flash")
+    request = Request(**dict(spec), prompt="What is 0 times 3?")
+    jobs = replies_home() / "jobs"
+    JobRecord.begin(jobs, [request], place(spec), "2026-01-01T00:00:00+00:00").let_go()
+    with emulator() as server:
+        done = s1data("q.parquet", "--model", f"gemini:gemini-2.5-flash@{server.url}",
+                      "--no-price", "--out", "t.parquet")  # fmt: skip
+        assert not server.log
+    assert done.code == 1
+    assert "1 requests are under way in batch jobs" in done.err
+    assert "add --batch" in done.err
 
 
 def test_a_teacher_without_thinking_is_noticed_and_accepted_when_told(s1data, tmp_path):

@@ -238,7 +238,7 @@ def test_money_is_asked_for_before_it_is_spent(tmp_path, emulator):
 
 
 def test_nothing_is_sent_when_one_model_cannot_answer(tmp_path, emulator):
-    with pytest.raises(ModelError, match=r"model teacher:.*see that the server runs"):
+    with pytest.raises(ModelError, match=r"model teacher at .*see that the server runs"):
         run(
             tmp_path / "run",
             means=means(

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from s1data.asking import Backoff, Served, Session
+from s1data.asking import Backoff, NotSent, Served, Session
 from s1data.models import ModelError, ModelSpec, Outcome, Reply, Request
 
 SPEC = ModelSpec(provider="openai_compatible", model="m")
@@ -26,8 +26,8 @@ class Memory(dict):
 
 
 class Scripted:
-    def __init__(self, *ends):
-        self.ends, self.sent = list(ends), 0
+    def __init__(self, *ends, checks=()):
+        self.ends, self.sent, self.checks = list(ends), 0, list(checks)
 
     async def ask(self, request):
         self.sent += 1
@@ -39,7 +39,8 @@ class Scripted:
         )
 
     async def check(self):
-        pass
+        if self.checks and (end := self.checks.pop(0)) is not Outcome.OK:
+            raise ModelError(f"model m: it is {end}", end, retry_after=0.01)
 
     async def close(self):
         pass
@@ -79,3 +80,42 @@ def test_a_session_is_made_and_used_inside_a_running_loop_as_in_a_notebook():
     replies, stopped = asyncio.run(cell())
     assert [reply.outcome for reply in replies] == [Outcome.OK, Outcome.OK]
     assert stopped is None
+
+
+def test_replies_that_all_say_nothing_stop_the_session():
+    model, store = Scripted(*[Outcome.EMPTY] * 999), Memory()
+    with Session([Served(name="m", spec=SPEC, model=model)], store, backoff=Backoff(first=0)) as s:
+        made = [
+            Request(**SPEC.model_dump(exclude_defaults=True), prompt=f"q{i}") for i in range(40)
+        ]
+        s.run(s.ask_all(made[:20]))
+        sent = model.sent
+        later = s.run(s.ask_all(made[20:]))
+        assert s.stopped.reason == "refused"
+        assert "the first 20 replies say nothing (empty)" in s.stopped.message
+    assert all(isinstance(answer, NotSent) for answer in later.values())
+    assert (model.sent, len(store)) == (sent, 20)
+
+
+def test_one_answer_shows_that_empty_replies_are_the_rows_own_fault():
+    model = Scripted(Outcome.OK, *[Outcome.EMPTY] * 300)
+    answers, stopped = ask(model, Memory(), *(f"q{i}" for i in range(100)))
+    assert stopped is None
+    assert sum(answer.outcome is Outcome.EMPTY for answer in answers) == 99
+
+
+def test_a_refused_check_is_no_refusal_of_the_rows():
+    model = Scripted(checks=[Outcome.BAD_REQUEST] * 9)
+    answers, stopped = ask(model, Memory(), "q", "r")
+    assert [type(answer) for answer in answers] == [NotSent, NotSent]
+    assert stopped.message == "model m: it is bad_request"
+    assert model.sent == 0
+
+
+def test_a_check_that_the_service_has_no_time_for_is_tried_again_and_then_given_up():
+    busy = [Outcome.OVERLOADED, Outcome.QUOTA_MINUTE]
+    (reply,), stopped = ask(Scripted(checks=busy), Memory(), "q")
+    assert (reply.outcome, stopped) == (Outcome.OK, None)
+    (left,), stopped = ask(Scripted(checks=[*busy, Outcome.OVERLOADED]), Memory(), "q")
+    assert isinstance(left, NotSent)
+    assert "overloaded" in stopped.message

@@ -220,6 +220,13 @@ def test_a_reply_has_its_outcome_and_the_kind_of_its_trace(case):
     assert reply.key == request().key
 
 
+def test_thinking_alone_is_no_answer_of_a_model_that_shows_its_thinking_unasked():
+    alone = candidate({"text": LONG}, thoughtsTokenCount=140, candidatesTokenCount=0)
+    reply, _ = ask(says(alone), model="gemini-2.0-flash-thinking-exp", thinking=None)
+    assert (reply.outcome, reply.trace_kind) == (Outcome.EMPTY, TraceKind.RAW)
+    assert (reply.thinking, reply.answer) == (LONG, None)
+
+
 @pytest.mark.parametrize("case", ERRORS)
 def test_a_failure_is_sent_once_and_told_in_one_line_without_the_key(case):
     act, outcome, wait, billed = ERRORS[case]

@@ -389,3 +389,18 @@ def test_a_text_with_half_a_surrogate_pair_can_be_stored():
         says('{"choices": [{"message": {"content": "a\\ud800é"}, "finish_reason": "stop"}]}')
     )
     assert reply.answer.encode() == "a\ufffdé".encode()
+
+
+@pytest.mark.parametrize("word", ["x", "message", "content", "EMPTY", "placeholder"])
+def test_a_key_that_is_a_word_spoils_no_reply(word):
+    async def case():
+        async with Server(
+            says(chat("A message of x and placeholder content, not EMPTY."))
+        ) as server:
+            made = open_model(ModelSpec(**SPEC), [server.url + "/v1"], word, 5.0)
+            async with closing(made) as model:
+                return await model.ask(request())
+
+    reply = asyncio.run(case())
+    assert (reply.outcome, reply.answer_tokens) == (Outcome.OK, 20)
+    assert reply.answer == "A message of x and placeholder content, not EMPTY."
