@@ -54,6 +54,8 @@ def _scale_options(command: Command) -> Command:
                      metavar="NAME", help="cascade (default), exact, number, choice or maths."),
         click.option("--limit", type=click.IntRange(min=1), metavar="N",
                      help="Only the first N rows."),
+        click.option("--against", type=Place(), metavar="DIR",
+                     help="Another model's --out: tell the two apart, budget by budget."),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -77,6 +79,7 @@ def scale_command(
     samples: int,
     grader: str,
     limit: int | None,
+    against: str | None,
     **given: Any,  # noqa: ANN401 - settings of budgets and the model, and what it is asked with
 ) -> None:
     """Force budgets of thinking over FILE (id, question, answer: Parquet, JSONL, CSV); draw curves.
@@ -86,7 +89,7 @@ def scale_command(
       s1data scale aime.jsonl --model openai_compatible:s1-32B@http://127.0.0.1:8000/v1 \\
         --max-thinking 1024 --max-thinking 4096 --waits 2 --no-price --out curves/s1
     """
-    from s1data.scaling import sweep
+    from s1data.scaling import sweep, versus
     from s1data.scaling.served import Completions
     from s1data.serving import Serving
 
@@ -109,6 +112,8 @@ def scale_command(
         update={"mode": "completions", "system": None, "extra": extra | dict(spec.extra)}
     )
     home = Path(out)
+    names = [budget.name for budget in budgets]
+    theirs = versus.read(Path(against), names) if against is not None else {}
     home.mkdir(parents=True, exist_ok=True)
     means = means_of({**given, "models": ()})
     means = replace(means, endpoints={spec.model: urls})
@@ -128,6 +133,8 @@ def scale_command(
             ),
         )
     show(points, home)
+    for name, found in versus.differences(versus.read(home, names), theirs).items():
+        click.echo(f"{name}, from {against}: {found}")
     if more := sweep.others(home, budgets):
         click.echo(f"not in this curve, as they were not asked for: {', '.join(more)}")
     lost = [one.name for one in points if one.errors == frame.height * samples]

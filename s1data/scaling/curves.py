@@ -39,15 +39,15 @@ def point(
 
     ``questions`` by id: options of multiple choice stand in them, which a vote is over.
     """
-    by_question = _by_question(table)
-    low, high = metrics.interval(list(by_question.values()))
+    shares = by_question(table)
+    low, high = metrics.interval(list(shares.values()))
     # A request that failed thought nothing, but it is no sample of how long the model thinks.
     mean = table.filter(pl.col("error").is_null()).get_column("thinking_tokens").mean() or 0.0
     return Point(
         name=name,
         run=metrics.Run(
             tokens=float(mean),  # type: ignore[arg-type] # polars' mean of integers is a float
-            accuracy=100 * sum(by_question.values()) / len(by_question),
+            accuracy=100 * sum(shares.values()) / len(shares),
             least=least,
             most=most,
         ),
@@ -69,7 +69,7 @@ def curve(points: Sequence[Point], tables: Mapping[str, pl.DataFrame]) -> dict[s
         (
             a.name,
             b.name,
-            metrics.difference(_by_question(tables[a.name]), _by_question(tables[b.name])),
+            metrics.difference(by_question(tables[a.name]), by_question(tables[b.name])),
         )
         for a, b in pairwise(ordered)
     ]
@@ -136,7 +136,7 @@ def whole(path: Path, write: Callable[[Path], object]) -> None:
     sync_folder(path.parent)
 
 
-def _by_question(table: pl.DataFrame) -> dict[str, float]:
+def by_question(table: pl.DataFrame) -> dict[str, float]:
     """Share of a question's samples that are right."""
     right = pl.col("right").fill_null(value=False).cast(pl.Float64)
     shares = table.group_by("id", maintain_order=True).agg(right.mean())

@@ -82,6 +82,30 @@ def test_a_sweep_leaves_samples_and_a_curve_and_asks_nothing_again(s1data, tmp_p
     assert not list(tmp_path.glob("c/**/.*.part"))
 
 
+def test_two_models_are_told_apart_or_said_not_to_be(s1data):
+    script = {"models": {"small": {"role": "solver", "skill": 1.0}, "weak": {"role": "solver",
+              "skill": 0.0}, "like": {"role": "solver", "skill": 1.0}}}  # fmt: skip
+    with emulator(**script) as server:
+
+        def scale(name, *more):
+            return s1data("scale", "q.jsonl", "--model", model(server).replace("small", name),
+                          "--no-price", "--out", name, "--max-thinking", 32, *more)  # fmt: skip
+
+        assert scale("weak").code == scale("like").code == 0
+        apart = scale("small", "--against", "weak")
+        same = scale("small", "--against", "like")
+        before = len(server.log)
+        none = scale("other", "--against", ".")
+        other = s1data("scale", "q.jsonl", "--model", model(server), "--no-price", "--out", "new",
+                       "--max-thinking", 8, "--against", "weak")  # fmt: skip
+        assert len(server.log) == before
+    assert f"max32, from weak: +100.0 points [+100.0, +100.0] at n = {COUNT}\n" in apart.out
+    assert f"max32, from like: +0.0 points [+0.0, +0.0] at n = {COUNT}: the two cannot" in same.out
+    assert (none.code, other.code) == (2, 2)
+    assert "wanted a folder that s1data scale wrote" in none.err
+    assert "wanted samples of max8, it has max32" in other.err
+
+
 def test_several_samples_vote(s1data, tmp_path):
     script = {"models": {"small": {"role": "solver", "skill": 0.6, "answer_tokens": 5}}}
     with emulator(**script) as server:

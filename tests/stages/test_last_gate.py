@@ -60,7 +60,10 @@ def test_a_clean_set_passes():
             pl.DataFrame({"question": [ITEM, None], "benchmark": ["a", "b"]}),
             "benchmark b: has no question",
         ),
-        (pl.DataFrame({"problem": [ITEM]}), "wanted a String column question, got columns problem"),
+        (
+            pl.DataFrame({"problem": [ITEM]}),
+            "wanted a String column question in input test, got columns problem",
+        ),
         (pl.DataFrame({"question": [ITEM], "item_id": [[1]]}), "wanted plain values in item_id"),
     ],
 )
@@ -72,7 +75,7 @@ def test_a_benchmark_that_can_find_nothing_is_refused_in_one_line(bench, said):
 
 def test_a_list_that_holds_no_replies_is_refused_in_one_line():
     rows = ROWS.with_columns(traces=pl.lit(["a"]))
-    with pytest.raises(StageError, match="column traces: wanted texts, or a list with reply_key"):
+    with pytest.raises(StageError, match="wanted texts, or a list with reply_key, in traces"):
         apply(CheckContaminated(against=("test",)), rows, INPUTS)
 
 
