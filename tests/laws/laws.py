@@ -326,7 +326,9 @@ def _assert_additive(work, rows, whole, rng):
 
 
 def engine_does_not_matter(case):
-    for seed in (1, 2):
+    # The example by two orders and splits; its settings, a dozen and more of each, by one each.
+    every = case.stage == example(type(case.stage))
+    for seed in (1, 2) if every else (1 + len(repr(case.stage)) % 2,):
         engine = HostileEngine(case.inputs, seed)
         rows = case.rows_by(engine)
         assert_frame_equal(rows, case.rows)

@@ -113,6 +113,7 @@ SCALED_AWAY = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "sizes"),
     [
@@ -129,6 +130,7 @@ def test_the_papers_form_gives_every_set_its_exact_probability(rows, sizes):
         assert p_value(samples, exact(rows, n, weigh=halving)) > SMALLEST_P, n
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "mix", "hand_over", "sizes"),
     [
