@@ -357,6 +357,6 @@ def _price(name: str, spec: ModelSpec, means: Means, prices: Prices) -> Price | 
         raise BudgetError(
             f"model {name}: {spec.model} costs ${known.prompt:g} a million prompt tokens and "
             f"${known.output:g} a million tokens of thinking and answer (read {known.date}); say "
-            "how much the run may cost: --max-usd DOLLARS (s1data plan estimates it)"
+            "how much the run may cost: --max-usd DOLLARS (of a recipe, s1data plan estimates it)"
         )
     return None if means.no_price and means.max_usd is None else known

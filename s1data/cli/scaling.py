@@ -113,12 +113,14 @@ def scale_command(
     )
     home = Path(out)
     names = [budget.name for budget in budgets]
-    theirs = versus.read(Path(against), names) if against is not None else {}
+    other = None if against is None else versus.read(Path(against), names, frame)
     home.mkdir(parents=True, exist_ok=True)
     means = means_of({**given, "models": ()})
     means = replace(means, endpoints={spec.model: urls})
     click.echo(f"prompt: {way.says}")
-    with Serving({spec.model: spec}, means, home, say=click.echo) as serving:
+    # Each call says its own limit: the least that one can cost is a token.
+    least = spec.model_copy(update={"max_tokens": 1})
+    with Serving({spec.model: least}, means, home, say=click.echo) as serving:
         points = sweep.run(
             frame,
             budgets,
@@ -133,14 +135,24 @@ def scale_command(
             ),
         )
     show(points, home)
-    for name, found in versus.differences(versus.read(home, names), theirs).items():
-        click.echo(f"{name}, from {against}: {found}")
+    for line in () if other is None else versus.lines(home, names, frame, other):
+        click.echo(line)
     if more := sweep.others(home, budgets):
         click.echo(f"not in this curve, as they were not asked for: {', '.join(more)}")
     lost = [one.name for one in points if one.errors == frame.height * samples]
     if lost:
         sys.stderr.write(f"s1data: no reply at all came for {', '.join(lost)}: see to the server\n")
         raise click.exceptions.Exit(1)
+
+
+_OPTIONS: Final = {
+    "maximum": "--max-thinking, --min-thinking",
+    "waits": "--waits",
+    "text": "--text",
+    "final": "--final",
+    "answer": "--max-answer",
+}
+"""Options by field of a budget."""
 
 
 def _budgets(
@@ -164,8 +176,10 @@ def _budgets(
     try:
         return [Budget(**shared, **one) for one in wanted]
     except ValidationError as error:
-        said = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise click.UsageError(f"--max-thinking, --min-thinking: {said}") from error
+        first = error.errors()[0]
+        said = first["msg"].removeprefix("Value error, ")
+        option = _OPTIONS.get(str(first["loc"][0]) if first["loc"] else "", _OPTIONS["maximum"])
+        raise click.UsageError(f"{option}: {said}") from error
 
 
 @dataclass(frozen=True)

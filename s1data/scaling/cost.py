@@ -190,7 +190,8 @@ def _evaluation(folder: Path | None) -> Item:
         answers += table.height
         tokens += sum(int(column.sum()) for column in table.iter_columns())
     usd = None
-    if (folder / SPENDING).is_file():
+    # An empty one says nothing: it was cut, or the process was killed before it wrote.
+    if (folder / SPENDING).is_file() and (folder / SPENDING).stat().st_size:
         with Spending(folder / SPENDING, None) as spending:
             usd = spending.spent
     what = f"{len(files)} budgets, {answers:,} answers, {tokens:,} tokens generated"

@@ -27,8 +27,8 @@ def hold(out: Path, frame: pl.DataFrame, settings: Mapping[str, Any]) -> None:
     ``settings`` are plain values. Rows may be added, but none changed or left out.
     """
     told = json.loads(json.dumps(settings))
-    rows = {id_: _digest(question, answer) for id_, question, answer in frame.iter_rows()}
-    known = _read(out / FILE)
+    rows = digests(frame)
+    known = read(out / FILE)
     if known is None:
         if any((out / "samples").glob("*.parquet")):
             raise _other(out, f"holds samples without {FILE}, which says how they were made")
@@ -38,6 +38,11 @@ def hold(out: Path, frame: pl.DataFrame, settings: Mapping[str, Any]) -> None:
     if value != known:
         text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
         whole(out / FILE, lambda path: path.write_text(text, "utf-8"))
+
+
+def digests(frame: pl.DataFrame) -> dict[str, str]:
+    """By id, what tells one question and answer from another."""
+    return {id_: _digest(question, answer) for id_, question, answer in frame.iter_rows()}
 
 
 def _check(
@@ -76,7 +81,8 @@ def _digest(question: str, answer: str) -> str:
     return sha256(json.dumps([question, answer]).encode()).hexdigest()[:16]
 
 
-def _read(file: Path) -> dict[str, Any] | None:
+def read(file: Path) -> dict[str, Any] | None:
+    """What the file says; None where there is none, PoolError where it cannot be read."""
     if not file.is_file():
         return None
     try:

@@ -48,18 +48,24 @@ def read(path: Path, limit: int | None = None) -> pl.DataFrame:
     """
     frame = open_input(Input(), "FILE", path).read()
     lost = [name for name in COLUMNS if name not in frame.columns]
-    if lost:
+    if lost and frame.columns:
         raise PoolError(
             f"{path}: wanted columns id, question and answer, got {', '.join(frame.columns)}"
         )
-    frame = frame.select(pl.col(*COLUMNS).cast(pl.String))
+    frame = frame.select(pl.col(*COLUMNS).cast(pl.String)) if not lost else frame
     frame = frame if limit is None else frame.head(limit)
     if frame.is_empty():
         raise PoolError(f"{path}: wanted questions, got no row")
     _check_plain(path, frame)
-    blank = frame.filter(pl.any_horizontal(pl.all().fill_null("").str.strip_chars().eq("")))
+    empty = pl.any_horizontal(pl.all().fill_null("").str.strip_chars().eq(""))
+    lacks = frame.select(empty.alias("lacks")).get_column("lacks")
+    blank = frame.filter(lacks)
     if not blank.is_empty():
-        raise PoolError(f"{path}: {blank.height} rows lack an id, question or answer; mend them")
+        first = int(lacks.arg_true()[0]) + 1
+        raise PoolError(
+            f"{path}: {blank.height} rows lack an id, question or answer, the first of them row "
+            f"{first}; mend them"
+        )
     if twice := frame.filter(pl.col("id").is_duplicated()).get_column("id").to_list():
         raise PoolError(f"{path}: the id {twice[0]!r} stands twice; ids tell the questions apart")
     return frame

@@ -98,12 +98,39 @@ def test_two_models_are_told_apart_or_said_not_to_be(s1data):
         none = scale("other", "--against", ".")
         other = s1data("scale", "q.jsonl", "--model", model(server), "--no-price", "--out", "new",
                        "--max-thinking", 8, "--against", "weak")  # fmt: skip
+        ROWS.with_columns(question=pl.lit("What is 2?")).write_ndjson("same-ids.jsonl")
+        ROWS.with_columns(id=pl.lit("x") + pl.col("id")).write_ndjson("other-ids.jsonl")
+        ROWS.head(4).write_ndjson("few.jsonl")
+        like = ("--model", model(server), "--no-price", "--max-thinking", 32, "--against", "weak")
+        changed = s1data("scale", "same-ids.jsonl", *like, "--out", "n1")
+        foreign = s1data("scale", "other-ids.jsonl", *like, "--out", "n2")
         assert len(server.log) == before
+        few = s1data("scale", "few.jsonl", *like, "--out", "n3", "--grader", "exact")
     assert f"max32, from weak: +100.0 points [+100.0, +100.0] at n = {COUNT}\n" in apart.out
     assert f"max32, from like: +0.0 points [+0.0, +0.0] at n = {COUNT}: the two cannot" in same.out
-    assert (none.code, other.code) == (2, 2)
+    assert (none.code, other.code, changed.code, foreign.code) == (2, 2, 2, 2)
+    assert "the id q0 is another one than here" in changed.err
+    assert "got none of these ids" in foreign.err
+    assert f"of 4 questions here and {COUNT} there 4 are in both" in few.out
+    assert "measured differently: grader is 'exact' here, 'cascade' there" in few.out
     assert "wanted a folder that s1data scale wrote" in none.err
     assert "wanted samples of max8, it has max32" in other.err
+
+
+def test_a_cap_counts_what_each_call_may_cost_by_its_own_limit(s1data, tmp_path):
+    prices = tmp_path / "prices.toml"
+    prices.write_text(
+        '[[price]]\nprovider = "openai_compatible"\nmodel = "small"\nprompt = 0.0\noutput = 100.0\n'
+        'date = "d"\nsource = "s"\n'
+    )
+    with emulator() as server:
+        call = ("scale", "q.jsonl", "--model", model(server), "--prices", prices, "--out", "c",
+                "--max-thinking", 8, "--max-answer", 40, "--concurrency", 1)  # fmt: skip
+        done = s1data(*call, "--max-usd", 0.04)
+        assert done.code == 0, done.err
+        short = s1data(*call[:-2], "--max-usd", 0.04, "--max-thinking", 900)
+    assert short.code == 1
+    assert "would pass the cap" in short.err
 
 
 def test_several_samples_vote(s1data, tmp_path):
@@ -129,6 +156,7 @@ def test_several_samples_vote(s1data, tmp_path):
         (("--max-thinking", 8, "--min-thinking", 9), "minimum 9 is over the maximum 8"),
         (("--max-thinking", 8, "--max-thinking", 8), "max8 is given twice"),
         (("--max-thinking", 8, "--samples", 2), "add it"),
+        (("--max-thinking", 8, "--text", ""), "--text: String should have at least 1 character"),
         (("--max-thinking", 8, "--max-tokens", 5), "leave them out"),
         (("--max-thinking", 8, "--template", "x"), "{question} must stand in it"),
         (("--max-thinking", 8, "--system", "Be brief."), "a raw prompt has no place for it"),
