@@ -150,6 +150,7 @@ class Ordering(Selector):
 
     def idle(self, keys: pl.DataFrame) -> Iterator[str]:
         yield from growing.idle(self.preselect, keys)
+        yield from quotas.idle(self.quota, keys)
 
     def limits(self, keys: pl.DataFrame) -> list[Limits]:
         return quotas.limits(self.quota, keys, self.n) if keys.height else []

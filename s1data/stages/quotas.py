@@ -183,6 +183,17 @@ def groups(quotas: Quotas, rows: pl.DataFrame) -> list[pl.Expr]:
     return [q.group(rows, name).alias(f"quota {i}") for i, (name, q) in enumerate(quotas)]
 
 
+def idle(quotas: Quotas, keys: pl.DataFrame) -> Iterator[str]:
+    """Groups that are named and that no key row has, a sentence for each quota; bands may be."""
+    for i, (name, quota) in enumerate(quotas):
+        there = keys.get_column(f"quota {i}").drop_nulls().value_counts(sort=True, name="rows")
+        known = there.get_column(f"quota {i}").to_list()
+        strange = [group for group, _ in quota.groups if group not in set(known)]
+        if strange and not quota.bands and keys.height:
+            most = f"{', '.join(known[:5])}{' …' if len(known) > 5 else ''}" or "none"
+            yield f"quota of {name} names {', '.join(strange)}, which no row has; it has {most}"
+
+
 @dataclass(frozen=True)
 class Limits:
     """A quota for one pool: the group of each key row (-1: none), and the bounds of each group."""

@@ -295,6 +295,13 @@ def test_a_rule_that_preselects_nothing_is_told(caplog):
     assert [record.getMessage() for record in caplog.records] == [said]
 
 
+def test_a_quota_of_groups_that_no_row_has_is_told(caplog):
+    stage = get("keep_random")(n=2, quota={"domain": {"algbra": {"max": 1}, "others": {"max": 9}}})
+    assert s1data.apply(stage, pool()).kept.height == 2
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "quota of domain names algbra, which no row has; it has " in said
+
+
 class TestKeepS1:
     def test_preselected_rows_come_first_the_longest_of_them_leading(self):
         rows = pool()
