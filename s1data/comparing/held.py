@@ -76,6 +76,8 @@ def held(run: Run, name: str, length_of: str) -> Held:
         length=_length(rows, length_of),
         tokens=_tokens(rows, length_of),
         difficulty=_difficulty(rows),
+        # White space is no domain, as under the selectors.
+        domain=pl.when(pl.col("domain").str.strip_chars() != "").then("domain"),
         preselected=_preselected(rows, selector),
     )
     kept = ("question", "key", "source_type", "domain", "length", "tokens", "difficulty")

@@ -262,6 +262,15 @@ def test_a_set_that_has_no_domains_has_an_empty_cell_and_not_nought(runs, tmp_pa
     assert all(share.endswith("%") for share in shares)
 
 
+def test_a_domain_of_white_space_is_no_domain(tmp_path):
+    rows = pool().with_columns(domain=pl.when(pl.col("domain") != "d0").then("domain").otherwise(pl.lit(" ")))  # fmt: skip
+    done = run(tmp_path / "run", "random", given(rows))
+    found = line(compare([done], seed_count=0).sets, set="run")
+    chosen = done.selected["domain"]
+    assert (chosen == " ").any()
+    assert found["domains"] == chosen.n_unique() - 1
+
+
 def test_a_random_baseline_is_another_draw_than_a_run_of_keep_random(tmp_path):
     for seed in (0, 1, 2):
         made = run(tmp_path / str(seed), "random", **{"keep.seed": seed})
