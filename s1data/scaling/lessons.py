@@ -14,12 +14,15 @@ from typing import Any, Final
 
 import polars as pl
 
-from s1data.errors import PoolError
+from s1data.errors import PoolError, RecipeError, RunError
 from s1data.export.control import Control
 from s1data.export.formats import s1_content, thinking_in_tags
 from s1data.export.samples import Sample, check, samples
 from s1data.export.templates import Template, opens_thinking
 from s1data.hub.fetching import open_set
+from s1data.published import SCHEME
+from s1data.run import Run
+from s1data.scaling import prompting, rows
 from s1data.scaling.prompting import Layout, check_place
 
 _S1_OPENS: Final = "<|im_start|>think\n"
@@ -27,7 +30,10 @@ _S1_CLOSES: Final = "\n<|im_start|>answer\n"
 _TAG_CLOSES: Final = "</think>"
 COLUMNS: Final = ("text", "prompt", "messages", "conversations")
 """A file's format is told by which of these columns it has."""
-_SPEAKERS: Final = {"human": "user", "gpt": "assistant"}
+_OTHERS: Final = (".csv", ".tsv", ".json", ".txt", ".gz", ".zst", ".arrow")
+"""Endings of files that are not read, also where there is none by that name."""
+_PLACE: Final = "{question}"
+_OPENS: Final = "<think>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,41 +51,62 @@ def read(
     """The lessons of a run, a published set, or a .jsonl or .parquet file of `s1data export`.
 
     ``layout`` says how the rows of a run are written; a file has its own. ``lost`` counts the rows
-    and traces of a run that give no lesson, by reason, as export does. PoolError names the row
-    that has no thinking or no answer, more than one beginning, or another token at its end than
-    the template has.
+    and traces of a run that give no lesson, by reason, as export does. PoolError where there is
+    no such set, and for the row of a file that is not as export writes it, by name.
     """
     path = Path(target)
-    if path.suffix not in (".jsonl", ".parquet"):
-        rows = open_set(target).selected
-        check(rows.schema, target)
-        yield from of_rows(rows, layout, template, {} if lost is None else lost)
+    if path.suffix not in rows.SUFFIXES:
+        found = _open(target).selected
+        check(found.schema, target)
+        yield from of_rows(found, layout, template, {} if lost is None else lost)
         return
-    frame = _file(path)
-    kind = next((name for name in COLUMNS if name in frame.columns), None)
-    if kind is None:
-        raise PoolError(
-            f"{path}: wanted a file of s1data export, which has a column of "
-            f"{', '.join(COLUMNS)}; got {', '.join(frame.columns)}"
-        )
-    if kind == "text":
-        check_place(template, "s1")
-    for number, row in enumerate(frame.iter_rows(named=True), 1):
-        name = str(row.get("id") or f"row {number}")
-        lesson = _lesson(name, row, kind, template)
-        _hold(lesson, path)
+    kind = ""
+    asked = _Asked(template)
+    for name, row in rows.of_file(path):
+        kind = kind or _kind(path, row, template)
+        lesson = _lesson(name, row, kind, template, asked)
+        _hold(lesson, path, template)
         yield lesson
 
 
+def _open(target: str) -> Run:
+    path = Path(target)
+    if path.is_file() or path.suffix.lower() in _OTHERS:
+        raise PoolError(
+            f"{target}: wanted a run's directory, a published set, or a file of s1data export "
+            f"({' or '.join(rows.SUFFIXES)}), got a name that ends in {path.suffix}"
+        )
+    try:
+        return open_set(target)
+    except RunError as error:
+        # A run that cannot be used is its own trouble; where there is none the call is wrong.
+        if target.startswith(SCHEME) or (path / "pipeline.yaml").is_file():
+            raise
+        raise PoolError(str(error)) from error
+
+
+def _kind(path: Path, row: Mapping[str, Any], template: Template) -> str:
+    """The format of a file, by its first row."""
+    kind = next((name for name in COLUMNS if name in row), None)
+    if kind is None:
+        raise PoolError(
+            f"{path}: wanted a file of s1data export, which has a column of "
+            f"{', '.join(COLUMNS)}; got {', '.join(row) or 'no column'}"
+        )
+    if kind == "text":
+        check_place(template, "s1")
+    return kind
+
+
 def of_rows(
-    rows: pl.DataFrame, layout: Layout, template: Template, lost: dict[str, int]
+    frame: pl.DataFrame, layout: Layout, template: Template, lost: dict[str, int]
 ) -> Iterator[Lesson]:
     """The lessons of a run's rows; texts with control tokens of their own are left out.
 
     ``lost`` is counted up by reason.
     """
     check_place(template, layout)
-    found, none = samples(rows, "best", Control(template.special(), tags=layout != "s1"))
+    found, none = samples(frame, "best", Control(template.special(), tags=layout != "s1"))
     for reason, count in none.items():
         lost[reason] = lost.get(reason, 0) + count
     for sample in found:
@@ -87,71 +114,52 @@ def of_rows(
         yield _behind(sample.id, [{"role": "user", "content": sample.question}], said, template)
 
 
-def _file(path: Path) -> pl.DataFrame:
-    if not path.is_file():
-        raise PoolError(f"{path}: wanted a file of s1data export or a run's directory, got nothing")
-    try:
-        read = pl.read_parquet if path.suffix == ".parquet" else pl.read_ndjson
-        return read(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise PoolError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+class _Asked:
+    """Checks the questions of rows; in a prompt that is text already, where the template has it."""
+
+    def __init__(self, template: Template) -> None:
+        self.template = template
+        self.control = Control(template.special(), tags=False)
+        self._around: list[tuple[str, str]] = []
+        self._after = template.prompt([{"role": "user", "content": "?"}]).rpartition("?")[2]
+
+    def check(self, lesson: Lesson) -> Lesson:
+        """The lesson; PoolError for a question that is blank or holds a control token."""
+        question = self._question(lesson)
+        if question is not None:
+            rows.check_question(lesson.id, question, self.control)
+        elif not lesson.prompt.strip():
+            rows.check_question(lesson.id, "", self.control)
+        return lesson
+
+    def _question(self, lesson: Lesson) -> str | None:
+        """None where the prompt is none that the chat template writes."""
+        for before, after in self._around:
+            if lesson.prompt.startswith(before) and lesson.prompt.endswith(after):
+                return lesson.prompt[len(before) : len(lesson.prompt) - len(after)]
+        found = prompting.trained([(lesson.prompt, lesson.completion)], self.template)
+        if found is None and lesson.prompt.endswith(self._after):
+            # No prompt is known by an empty question: look where one would stand.
+            asked = lesson.prompt.removesuffix(self._after) + "?" + self._after
+            found = prompting.trained([(asked, lesson.completion)], self.template)
+        if found is None:
+            return None
+        before, _, after = found.marks.template.partition(_PLACE)
+        self._around.append((before, after))
+        return self._question(lesson)
 
 
-def _lesson(name: str, row: Mapping[str, Any], kind: str, template: Template) -> Lesson:
+def _lesson(
+    name: str, row: Mapping[str, Any], kind: str, template: Template, asked: _Asked
+) -> Lesson:
     if kind == "text":
-        return _of_text(name, _text(name, row, "text"), template)
-    if kind == "prompt" and isinstance(row["prompt"], str):
-        said = _text(name, row, "completion")
-        return Lesson(name, row["prompt"], _open_ended(name, said, template))
-    if kind == "prompt":
-        turns = [*_turns(name, row, "prompt"), *_turns(name, row, "completion")]
-    elif kind == "messages":
-        turns = _turns(name, row, "messages")
-    else:
-        turns = _of_sharegpt(name, row)
-    *before, last = turns
-    if last["role"] != "assistant":
-        raise PoolError(f"{name}: wanted an assistant's turn at the end, got {last['role']}")
-    if not before:
-        raise PoolError(f"{name}: wanted a question before the assistant's turn, got none")
+        return asked.check(_of_text(name, rows.text(name, row, "text"), template))
+    if kind == "prompt" and isinstance(row.get("prompt"), str):
+        said = _open_ended(name, rows.text(name, row, "completion"), template)
+        return asked.check(Lesson(name, row["prompt"], said))
+    *before, last = rows.conversation(name, row, kind)
+    rows.check_asked(name, before, asked.control)
     return _behind(name, [_plain(turn) for turn in before], _said(name, last), template)
-
-
-def _text(name: str, row: Mapping[str, Any], column: str) -> str:
-    if isinstance(text := row.get(column), str):
-        return text
-    raise PoolError(f"{name}: wanted a text in the column {column}, got {_kind(text)}; mend it")
-
-
-def _turns(
-    name: str, row: Mapping[str, Any], column: str, keys: tuple[str, str] = ("role", "content")
-) -> list[dict[str, Any]]:
-    """The turns in a column, each with who speaks and what, as texts."""
-    found = row.get(column)
-    if not isinstance(found, list) or not found:
-        raise PoolError(f"{name}: wanted turns in {column}, got {_kind(found)}; drop the row")
-    for number, turn in enumerate(found, 1):
-        if not isinstance(turn, dict):
-            raise PoolError(
-                f"{name}: wanted turns with {' and '.join(keys)} in {column}, got {_kind(turn)}"
-            )
-        for key in keys:
-            if not isinstance(turn.get(key), str):
-                raise PoolError(
-                    f"{name}: turn {number} of {column} has {_kind(turn.get(key))} for {key}; "
-                    "wanted a text: mend it, or drop the row"
-                )
-    return list(found)
-
-
-def _kind(value: object) -> str:
-    """What a value is, for a message."""
-    if value is None:
-        return "nothing"
-    if value in ([], ""):
-        return "an empty list" if value == [] else "an empty text"
-    names = ((str, "a text"), (list, "a list"), (dict, "an object"))
-    return next((name for kind, name in names if isinstance(value, kind)), "a number")
 
 
 def _of_text(name: str, text: str, template: Template) -> Lesson:
@@ -190,14 +198,17 @@ def _said(name: str, turn: Mapping[str, Any]) -> str:
 
 def _behind(name: str, asked: Iterable[dict[str, str]], said: str, template: Template) -> Lesson:
     turns = list(asked)
-    prompt = template.prompt(turns)
+    try:
+        prompt = template.prompt(turns)
+    except RecipeError as error:
+        raise PoolError(f"{name}: {error}") from error
     if any(turn["content"].strip() not in prompt for turn in turns):
         raise PoolError(
             f"{name}: the chat template of {template.name} changes the question; drop the row, or "
             "take another template with --tokenizer"
         )
-    if opens_thinking(prompt):
-        said = said.removeprefix("<think>\n")
+    if opens_thinking(prompt) and said.startswith(_OPENS):
+        said = said.removeprefix(_OPENS).removeprefix("\n")
     return Lesson(name, prompt, said)
 
 
@@ -205,23 +216,28 @@ def _plain(turn: Mapping[str, Any]) -> dict[str, str]:
     return {"role": str(turn["role"]), "content": str(turn["content"])}
 
 
-def _of_sharegpt(name: str, row: Mapping[str, Any]) -> list[dict[str, str]]:
-    head = [{"role": "system", "content": row["system"]}] if row.get("system") else []
-    return head + [
-        {"role": _SPEAKERS.get(turn["from"], turn["from"]), "content": turn["value"]}
-        for turn in _turns(name, row, "conversations", ("from", "value"))
-    ]
-
-
-def _hold(lesson: Lesson, path: Path) -> None:
-    """PoolError unless thinking and answer are both there, told apart by their marks."""
-    mark = _S1_CLOSES if lesson.completion.startswith(_S1_OPENS) else _TAG_CLOSES
+def _hold(lesson: Lesson, path: Path, template: Template) -> None:
+    """PoolError unless thinking and answer are there, told apart by their marks, and plain text."""
+    s1 = lesson.completion.startswith(_S1_OPENS)
+    opening, mark = (_S1_OPENS, _S1_CLOSES) if s1 else (_OPENS, _TAG_CLOSES)
     thinking, _, answer = lesson.completion.partition(mark)
-    for opening in (_S1_OPENS, "<think>"):
-        thinking = thinking.removeprefix(opening)
+    opened = opens_thinking(lesson.prompt)
+    if thinking.startswith(opening) == opened and mark in lesson.completion:
+        raise PoolError(
+            f"{path}: {lesson.id}: wanted {_OPENS} once before the thinking, got "
+            + (f"{opening.strip()} behind a prompt that opens it" if opened else "none")
+            + ": mend the row, or export it again with the model's own --tokenizer"
+        )
+    thinking = thinking.removeprefix(opening)
     for part, text in (("thinking", thinking), ("answer", answer)):
         if mark not in lesson.completion or not text.strip():
             raise PoolError(
                 f"{path}: {lesson.id}: wanted thinking, {mark.strip()} and an answer, got no "
                 f"{part}: was it dropped by a chat template? s1data export says so"
             )
+    control = Control(template.special(), tags=not s1)
+    if control.in_trace(thinking, answer):
+        raise PoolError(
+            f"{path}: {lesson.id}: its thinking or answer holds {next(iter(control.met))!r} of its "
+            "own, which would teach to end there; drop the row, or mend it"
+        )

@@ -6,10 +6,11 @@ in full (its own default would cut answers at 1,024 tokens), and the check of wh
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -23,6 +24,12 @@ from s1data.scaling.prompting import RECORD
 
 _CHECKED: Final = 8
 """Rows that are collated at once for the check of labels."""
+_ADAPTER: Final = "adapter_config.json"
+_OF_A_MODEL: Final = (
+    RECORD, "config.json", _ADAPTER, "*.safetensors", "pytorch_model*.bin", "tokenizer.json",
+    "tokenizer_config.json",
+)  # fmt: skip
+"""Files that training would overwrite."""
 
 
 Beta: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
@@ -75,7 +82,9 @@ def train(
     Raises PoolError for a set that cannot be learnt as it stands, RecipeError for a call that is
     wrong, RunError where labels are not what they should be.
     """
-    _check_out(out)
+    if (Path(model) / _ADAPTER).is_file():
+        raise _adapter(model)
+    _check_out(out, (model, tokenizer))
     peft = _lora() if settings.lora else None
     template = Template.load(tokenizer or model)
     args = _arguments(out, settings, template.end)
@@ -84,6 +93,7 @@ def train(
         lessons.read(target, settings.layout, template, lost),
         template.tokenizer, template.end, settings.block_size, settings.most_cut,
     )  # fmt: skip
+    _check_steps(settings, len(rows.lessons))
     trainer = _trainer(model, args, rows, template, peft)
     _hold(trainer, rows, template)
     main = trainer.is_world_process_zero()
@@ -116,18 +126,50 @@ def train(
     return told
 
 
-def _check_out(out: Path) -> None:
-    """Before hours of training: RunError where there is a model, RecipeError where none can be."""
-    if (out / RECORD).exists():
-        raise RunError(f"{out}: holds a trained model; name another folder with --out")
+def _check_out(out: Path, sources: Iterable[str | None]) -> None:
+    """Before hours of training: RunError where there is a model, RecipeError where none can be.
+
+    Makes nothing, so that a call which is refused later leaves nothing.
+    """
+    if any(name and out.exists() and Path(name).resolve() == out.resolve() for name in sources):
+        raise RecipeError(
+            f"--out {out}: is where the model or its tokenizer is read from, and would be "
+            "overwritten; name another folder"
+        )
+    held = next((name for name in _OF_A_MODEL if any(out.glob(name))), None)
+    if held is not None:
+        raise RunError(
+            f"{out}: holds {'a trained model' if held == RECORD else f'a model ({held})'}; name "
+            "another folder with --out"
+        )
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
+        there = next(one for one in (out, *out.absolute().parents) if one.exists())
+        with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
         raise RecipeError(
             f"--out {out}: wanted a folder that can be written to: {error.strerror}"
         ) from error
+
+
+def _adapter(model: str) -> RecipeError:
+    return RecipeError(
+        f"model {model}: is an adapter (LoRA), not a whole model; merge it into its base first "
+        "(peft's merge_and_unload), and train what that saves"
+    )
+
+
+def _check_steps(settings: Settings, rows: int) -> None:
+    """RecipeError where no step has a learning rate above 0: the first of a warm-up has none."""
+    batches = math.ceil(rows / settings.batch)
+    steps = math.ceil(settings.epochs * batches)
+    warm_up = math.ceil(settings.warm_up * steps)
+    if steps <= 1 and warm_up:
+        raise RecipeError(
+            f"{rows:,} rows in batches of {settings.batch:,}, {settings.epochs:g} epochs: {steps} "
+            f"step, of which {warm_up} warm-up with a learning rate of 0, would teach nothing; "
+            "raise --epochs, lower --batch, or take --warm-up 0"
+        )
 
 
 def _prompt_in_words(prompt: prompting.Prompt | None, template: Template, out: Path) -> str:
@@ -210,6 +252,8 @@ def _trainer(
     except (OSError, ValueError, KeyError) as error:
         said = (str(error).strip().splitlines() or [""])[0]
         raise RecipeError(f"model {model}: cannot be loaded: {said}") from error
+    if getattr(network, "_hf_peft_config_loaded", False):
+        raise _adapter(model)  # of the Hub: transformers puts it on its base by itself
     known = network.config.get_text_config().vocab_size
     if len(template.tokenizer) > known:
         raise RecipeError(

@@ -58,7 +58,14 @@ def test_the_defaults_are_the_papers():
     ("arguments", "code", "says"),
     [
         (("nowhere.jsonl",), 2, "wanted a file of s1data export"),
-        (("nowhere",), 1, "nowhere"),
+        (("nowhere",), 2, "nowhere: wanted a run directory"),
+        (("t.csv",), 2, "(.jsonl or .parquet), got a name that ends in .csv"),
+        (("t.jsonl", "--epochs", 0.5), 2, "0.5 epochs: 1 step, of which 1 warm-up"),
+        (("t.jsonl", "--batch", 32, "--per-device", 32, "--epochs", 1), 2, "--warm-up 0"),
+        (("end.jsonl",), 2, "row-1: its thinking or answer holds '<|im_end|>'"),
+        (("t.jsonl", "--model", "adapter"), 2, "adapter: is an adapter (LoRA)"),
+        (("t.jsonl", "--out", "adapter"), 1, "adapter: holds a model (adapter_config.json)"),
+        (("t.jsonl", "--out", "other"), 1, "other: holds a model (config.json)"),
         (("t.jsonl", "--model", "no-model"), 2, "tokenizer no-model: cannot be loaded"),
         (("t.jsonl", "--block-size", 20), 2, "longer than a block of 20 tokens"),
         (("t.jsonl", "--batch", 15, "--per-device", 4), 2, "a batch of 15 is not made up of 1"),
@@ -77,10 +84,28 @@ def test_a_call_that_is_wrong_is_refused_in_one_line(
     exported(tmp_path)
     (tmp_path / "done").mkdir()
     (tmp_path / "done/training.json").touch()
+    for folder, file in (("adapter", "adapter_config.json"), ("other", "config.json")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / file).write_text("{}")
+    turns = [("user", "Q"), ("assistant", "<think>\nT<|im_end|>\n</think>\n\nA")]
+    ended = {"id": "row-1", "messages": [{"role": role, "content": text} for role, text in turns]}
+    (tmp_path / "end.jsonl").write_text(json.dumps(ended))
     done = script("--model", base, "--out", "m", "--cpu", *arguments)
     assert (done.code, done.err.count("\n")) == (code, 1), done.err
     assert says in done.err
-    assert not (tmp_path / "m/training.json").exists()
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize("way", ["same", "linked", "tokenizer"])
+def test_what_is_trained_from_is_never_written_over(script, base, tmp_path, way):
+    before = {file.name: file.read_bytes() for file in base.iterdir()}
+    (tmp_path / "link").symlink_to(base)
+    out = tmp_path / "link" if way == "linked" else base
+    more = ("--model", "other", "--tokenizer", base) if way == "tokenizer" else ("--model", base)
+    done = script(exported(tmp_path), *more, "--out", out, "--cpu")
+    assert (done.code, done.err.count("\n")) == (2, 1), done.err
+    assert "is where the model or its tokenizer is read from" in done.err
+    assert {file.name: file.read_bytes() for file in base.iterdir()} == before
 
 
 @pytest.mark.slow
@@ -113,7 +138,7 @@ def test_every_layout_of_1000_rows_reaches_the_model_whole(script, base, tmp_pat
     # Every row is collated and held against its text before the first step; then one is enough.
     path = exported(tmp_path, form, rows=1_000)
     done = script(path, "--model", base, "--out", "m", "--cpu", "--per-device", 16,
-                  "--epochs", 0.01)  # fmt: skip
+                  "--epochs", 0.01, "--warm-up", 0)  # fmt: skip
     assert done.code == 0, done.err
     record = json.loads((tmp_path / "m/training.json").read_text())
     assert (record["rows"], record["left_out"], len(record["losses"])) == (1_000, {}, 1)
