@@ -250,9 +250,10 @@ def show(points: list[Point], home: Path) -> None:
     )
 
 
-# Raw completions have no batch jobs, and the knobs of hosted models are no budget that is forced.
+# Raw completions have no batch jobs, the knobs of hosted models are no budget that is forced, and
+# a limit of tokens is what budgets say.
 for _option in scale_command.params:
-    if _option.name in {"batch", "batch_fallback", "thinking"} and isinstance(
+    if _option.name in {"batch", "batch_fallback", "thinking", "max_tokens"} and isinstance(
         _option, click.Option
     ):
         _option.hidden = True
