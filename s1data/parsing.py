@@ -65,10 +65,12 @@ class _Problems(list[str]):
         return kept or tuple(p for p in detail["loc"][:1] if not str(p).startswith("function-"))
 
 
-def _at(value: Any, path: yamltext.Path) -> Any:  # noqa: ANN401
+def _at(value: object, path: yamltext.Path) -> object:
     for part in path:
-        there = part in value if isinstance(value, dict) else isinstance(value, list)
-        value = value[part] if there else None
+        if isinstance(value, dict):
+            value = value.get(part)
+        else:
+            value = value[part] if isinstance(value, list) and isinstance(part, int) else None
     return value
 
 

@@ -60,7 +60,7 @@ def import_command(
     only: tuple[str, ...],
     store: str | None,
     as_json: bool,
-    **given: Any,  # noqa: ANN401 - columns, and settings of the model
+    **given: Any,  # noqa: ANN401 - click gives options of several types
 ) -> int:
     """Store replies that were made elsewhere, so that no run asks for them again.
 

@@ -42,11 +42,12 @@ def point(
     shares = by_question(table)
     low, high = metrics.interval(list(shares.values()))
     # A request that failed thought nothing, but it is no sample of how long the model thinks.
-    mean = table.filter(pl.col("error").is_null()).get_column("thinking_tokens").mean() or 0.0
+    came = table.filter(pl.col("error").is_null())
+    mean = came.select(pl.col("thinking_tokens").mean()).item()
     return Point(
         name=name,
         run=metrics.Run(
-            tokens=float(mean),  # type: ignore[arg-type] # polars' mean of integers is a float
+            tokens=mean or 0.0,
             accuracy=100 * sum(shares.values()) / len(shares),
             least=least,
             most=most,

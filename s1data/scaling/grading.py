@@ -142,6 +142,10 @@ def _elected(
     return Elected(classes[most][0], sums[most], right)
 
 
+def _most_first(counted: Mapping[str, int]) -> list[str]:
+    return sorted(counted, key=lambda text: (-counted[text], text))
+
+
 def _classes(
     votes: Mapping[str, Mapping[str, int]], questions: Mapping[str, str]
 ) -> dict[str, list[list[str]]]:
@@ -150,10 +154,7 @@ def _classes(
     In every round the most frequent text that is left gathers its equals, of all questions at once.
     """
     found: dict[str, list[list[str]]] = {id_: [] for id_ in votes}
-    left = {
-        id_: sorted(counted, key=lambda text, of=counted: (-of[text], text))  # type: ignore[misc]
-        for id_, counted in votes.items()
-    }
+    left = {id_: _most_first(counted) for id_, counted in votes.items()}
     with workers.Workers() as pool:
         while left := {id_: texts for id_, texts in left.items() if texts}:
             equal = _equal(left, questions, pool)

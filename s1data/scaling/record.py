@@ -26,7 +26,7 @@ def of(
     settings: Settings,
     rows: labels.Labelled,
     template: Template,
-    trainer: Any,  # noqa: ANN401 - TRL's
+    trainer: Any,  # noqa: ANN401 - TRL ships no types
     seconds: float,
 ) -> dict[str, Any]:
     """The record of a training run that came to its end; RunError where its loss is no number."""

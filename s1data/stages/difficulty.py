@@ -69,7 +69,7 @@ class DropSolved(GlobalFilter):
         """The solvers with attempts."""
         return solvers_there(self.label, self.solvers, "attempts", keys, engine)
 
-    def verdicts(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:  # noqa: ARG002 - row by row
+    def verdicts(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:  # noqa: ARG002 - a row decides alone
         solved, unknown = pl.col("solved_by").list.len(), pl.col("unknown_of").list.len()
         count = pl.col("solvers_counted")
         needed = {"any": pl.lit(1), "all": count.clip(1)}.get(str(self.rule), pl.lit(self.rule))

@@ -11,7 +11,7 @@ FAMILIES: Final = (
     "codestral", "magistral", "mathstral", "pixtral", "chatgpt", "davinci", "o1", "o3", "o4",
     "deepseek", "grok", "reka",
 )  # fmt: skip
-"""Beginnings of names, the first that is found counts: a distilled model is of its base's family."""  # noqa: E501
+"""Beginnings of names; the first found counts: a distilled model is of its base's family."""
 _SAME: Final = {
     **dict.fromkeys(("o1", "o3", "o4", "chatgpt", "davinci"), "gpt"),
     **dict.fromkeys(("qwq", "qvq", "marco", "sky", "s1", "openthinker", "bespoke"), "qwen"),

@@ -49,7 +49,7 @@ class AddPassRates(GlobalEnricher):
         """Attempts asked and saved, for the manifest."""
         return {"early_stopping": artefact.to_dicts()}
 
-    def columns(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:  # noqa: ARG002 - row by row
+    def columns(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:  # noqa: ARG002 - a row decides alone
         return self.columns_of(rows)
 
     def columns_of(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -136,7 +136,7 @@ class DropOutsideCounts(_OfOneSolver):
             raise ValueError(msg)
         return self
 
-    def verdicts(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:  # noqa: ARG002 - row by row
+    def verdicts(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:  # noqa: ARG002 - a row decides alone
         rates = self._rates(rows).with_columns(pl.col("successes", "attempts").fill_null(0))
         reason = (
             pl.when(pl.col("attempts") < self.of)
@@ -183,7 +183,7 @@ class DropOutside(_OfOneSolver):
             raise ValueError(msg)
         return self
 
-    def verdicts(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:  # noqa: ARG002 - row by row
+    def verdicts(self, rows: pl.DataFrame, artefact: pl.DataFrame) -> pl.DataFrame:  # noqa: ARG002 - a row decides alone
         rates = self._rates(rows)
         if self.on == "raw" and (rates["stopping"] == "first_success").any():
             msg = (

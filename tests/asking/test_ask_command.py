@@ -58,6 +58,16 @@ def s1data(tmp_path, monkeypatch, capsys):
     return call
 
 
+def priced(folder):
+    """A file of the prices that the emulator bills."""
+    file = folder / "prices.toml"
+    file.write_text(
+        '[[price]]\nprovider = "openai_compatible"\nmodel = "big"\nprompt = 1.0\noutput = 10.0\n'
+        'date = "d"\nsource = "s"\n'
+    )
+    return file
+
+
 def model(server):
     return f"openai_compatible:big@{server.openai_url}"
 
@@ -115,11 +125,7 @@ def test_a_rehearsal_asks_nobody_stays_beside_the_file_and_says_so(s1data, tmp_p
 
 
 def test_the_cap_ends_it_before_the_money_is_gone_and_a_larger_one_goes_on(s1data, tmp_path):
-    prices = tmp_path / "prices.toml"
-    prices.write_text(
-        '[[price]]\nprovider = "openai_compatible"\nmodel = "big"\nprompt = 1.0\noutput = 10.0\n'
-        'date = "d"\nsource = "s"\n'
-    )
+    prices = priced(tmp_path)
     with emulator() as server:
         call = ("q.parquet", "--model", model(server), "--prices", prices, "--out", "t.parquet",
                 "--max-tokens", 2000)  # fmt: skip
@@ -160,11 +166,7 @@ def test_a_further_field_that_goes_before_the_requests_own_is_refused(s1data, ex
 
 
 def test_a_limit_under_the_name_of_newer_models_is_reserved_for(s1data, tmp_path):
-    prices = tmp_path / "prices.toml"
-    prices.write_text(
-        '[[price]]\nprovider = "openai_compatible"\nmodel = "big"\nprompt = 1.0\noutput = 10.0\n'
-        'date = "d"\nsource = "s"\n'
-    )
+    prices = priced(tmp_path)
     with emulator() as server:
         s1data("q.parquet", "--model", model(server), "--prices", prices, "--out", "t.parquet",
                "--max-usd", 0.05, "--extra", "max_completion_tokens=2000")  # fmt: skip
